@@ -1,0 +1,259 @@
+"""What the agent and a device driver say to each other, and the look-up of drivers by name.
+
+A driver is named by an entry point of the group `linli_edge_drivers` whose object is a `Driver`. `build_parts` validates
+its options and gives the `Parts` of one configured device: a sensor (polled), an event source (pushes), an indicator
+(shows), or several of them. Parts are built without touching hardware; `open()` starts, `close()` may be called often.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge.errors import DriverError, InvalidOptions, LibraryMissing, UnknownDriver
+
+GROUP = "linli_edge_drivers"
+
+
+class FaultReason(StrEnum):
+    """Why a sensor has no value to give."""
+
+    NO_ECHO = "no_echo"
+    UNSTABLE = "unstable"
+    FROZEN = "frozen"
+    OUT_OF_RANGE = "out_of_range"
+    NO_DATA = "no_data"
+    SENSOR_FAULT = "sensor_fault"
+
+
+class Stage(StrEnum):
+    """What the person at the device is shown about the last SOS (`wire.md` §4); `CLEARED` is dark and silent."""
+
+    STORED = "stored"
+    SENT = "sent"
+    HEARD = "heard"
+    ON_THE_WAY = "on_the_way"
+    FAILED = "failed"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Measured values under their wire names (`values`, never empty) with quality 0-100."""
+
+    values: Mapping[str, float | bool]
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """No value: the reason, and one sentence for the log. A sensor never makes a value up."""
+
+    reason: FaultReason
+    detail: str = ""
+
+
+Sample = Measurement | Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One discrete fact from a device: `event` is its wire name, `at_s` the clock's monotonic seconds when it happened.
+
+    `ref` is None when the device has no id of its own for it; the agent then makes one.
+    """
+
+    event: str
+    at_s: float
+    ref: str | None = None
+    quality: int = 100
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+OnEvent = Callable[[Occurrence], None]
+
+
+class Clock(Protocol):
+    """The only clock a driver sees."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back, from an arbitrary start."""
+        ...
+
+
+class Part(Protocol):
+    """Life of a sensor, event source or indicator: open once, close as often as you like, or use `with`."""
+
+    def open(self) -> None:
+        """Take the hardware; raises DriverError in one clear line."""
+        ...
+
+    def close(self) -> None:
+        """Give the hardware back and stop own threads; idempotent, also before `open`."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+@runtime_checkable
+class Sensor(Part, Protocol):
+    """Polled by the agent, one call at a time; may block for about a second."""
+
+    def read(self, at_s: float) -> Sample:
+        """Measure now; `at_s` is the clock's monotonic seconds of this turn. Hardware trouble is a Fault, not an error."""
+        ...
+
+
+@runtime_checkable
+class EventSource(Part, Protocol):
+    """Pushes occurrences from its own thread."""
+
+    def listen(self, on_event: OnEvent) -> None:
+        """Name the listener, before `open`; it must be quick and must not raise."""
+        ...
+
+
+@runtime_checkable
+class Indicator(Part, Protocol):
+    """Shows a person how far their call has come."""
+
+    def show(self, stage: Stage, *, ref: str | None = None) -> None:
+        """Show this stage from now on; returns at once."""
+        ...
+
+
+class OpensAndCloses:
+    """`with` for a part that has `open` and `close`."""
+
+    def open(self) -> None:
+        """Take the hardware."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give the hardware back."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        self.close()
+
+
+class DriverOptions(BaseModel):
+    """Options of one device; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class DriverContext:
+    """What a driver is told beside its options: relative paths start at `base_dir`, the folder of the configuration."""
+
+    device: str
+    kind: str | None
+    clock: Clock
+    base_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one configured device consists of; at least one part is present."""
+
+    sensor: Sensor | None = None
+    event_source: EventSource | None = None
+    indicator: Indicator | None = None
+
+    def __iter__(self) -> Iterator[Part]:
+        """The parts that are present."""
+        return (
+            part
+            for part in (self.sensor, self.event_source, self.indicator)
+            if part is not None
+        )
+
+
+Options = TypeVar("Options", bound=DriverOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Driver(Generic[Options]):
+    """The object an entry point names: `kinds` of readings it gives (None = any the wire knows), options, and builder."""
+
+    options: type[Options]
+    build: Callable[[DriverContext, Options], Parts]
+    kinds: frozenset[str] | None
+
+
+def driver_names() -> tuple[str, ...]:
+    """Names of all installed drivers, sorted."""
+    return tuple(sorted(_installed()))
+
+
+def load_driver(name: str) -> Driver[Any]:
+    """The driver of this name; raises UnknownDriver (lists the known) or LibraryMissing."""
+    installed = _installed()
+    if name not in installed:
+        raise UnknownDriver(name, installed)
+    try:
+        driver = installed[name].load()
+    except ImportError as error:
+        raise LibraryMissing(f"driver {name!r} cannot be loaded: {error}") from error
+    if not isinstance(driver, Driver):
+        raise DriverError(f"driver {name!r}: {installed[name].value} is not a Driver")
+    return driver  # pyright: ignore[reportUnknownVariableType]
+
+
+def build_parts(name: str, options: Mapping[str, Any], context: DriverContext) -> Parts:
+    """Load a driver, validate the options, build its parts (no hardware touched); raises DriverError."""
+    driver = load_driver(name)
+    if (
+        context.kind is not None
+        and driver.kinds is not None
+        and context.kind not in driver.kinds
+    ):
+        gives = ", ".join(sorted(driver.kinds)) or "no readings"
+        raise InvalidOptions(
+            name,
+            [("kind", f"{context.kind!r} is not what this driver gives ({gives})")],
+        )
+    try:
+        validated = driver.options.model_validate(dict(options))
+    except ValidationError as error:
+        raise InvalidOptions(name, _problems(error)) from error
+    return driver.build(context, validated)
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    return [
+        (_key(item["loc"]), item["msg"].removeprefix("Value error, "))
+        for item in error.errors(include_url=False)
+    ]
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(("options", *(str(step) for step in location)))

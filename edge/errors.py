@@ -1,0 +1,42 @@
+"""Error tree of the edge agent: one root, leaves that say what is wrong in one line."""
+
+from collections.abc import Iterable
+
+
+class EdgeError(Exception):
+    """The edge agent cannot go on with what was asked."""
+
+
+class DriverError(EdgeError):
+    """A device driver cannot be loaded, configured or opened."""
+
+
+class UnknownDriver(DriverError, LookupError):
+    """No installed driver has this name; the message lists the known ones."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(sorted(known))
+        super().__init__(
+            f"unknown driver {name!r}; known: {', '.join(self.known) or 'none'}"
+        )
+
+
+class LibraryMissing(DriverError):
+    """A driver's library is not installed or does not work here; the message says what to install."""
+
+
+class DeviceUnavailable(DriverError, OSError):
+    """The hardware a driver was given cannot be opened (pin in use, no permission, file missing)."""
+
+
+class InvalidOptions(DriverError, ValueError):
+    """A driver's options are wrong; `problems` holds one (key, reason) per mistake."""
+
+    def __init__(self, driver: str, problems: Iterable[tuple[str, str]]) -> None:
+        self.driver = driver
+        self.problems = tuple(problems)
+        super().__init__(
+            f"driver {driver!r}: "
+            + "; ".join(f"{key}: {reason}" for key, reason in self.problems)
+        )
