@@ -1,0 +1,157 @@
+"""Readings: the record of measured values, and the one table of kinds, fields, units and plausible ranges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protocols.gaps import LARGEST_SEQ
+from protocols.rejections import RecordReason
+
+Quality = Annotated[int, Field(ge=0, le=100, strict=True)]
+UptimeMs = Annotated[int, Field(ge=0, lt=LARGEST_SEQ, strict=True)]
+Ref = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Reading(BaseModel):
+    """Measured values of one device at one instant; the values are checked against `KINDS` by `check_values`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: Annotated[str, Field(min_length=1, max_length=256)]
+    kind: Annotated[str, Field(min_length=1, max_length=64)]
+    at: Any = Field(
+        default=None, description="RFC 3339 in UTC with milliseconds and Z, or null; an unparsable time counts as null."
+    )
+    uptime_ms: UptimeMs | None = None
+    quality: Quality = 100
+    values: dict[str, Any]
+    ref: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A numeric field: its unit and the closed range outside which a value is not plausible."""
+
+    unit: str
+    low: float
+    high: float
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A field that is true or false (0 and 1 are taken too)."""
+
+    required: bool = False
+
+
+ValueSpec = Number | Flag
+
+_PERCENT: Final = Number("%", 0, 100)
+_BATTERY: Final = _PERCENT
+
+KINDS: Final[Mapping[str, Mapping[str, ValueSpec]]] = {
+    "fill_level": {
+        "fill_percent": Number("%", 0, 100, required=True),
+        "distance_mm": Number("mm", 0, 20_000),
+        "temperature_c": Number("°C", -60, 150),
+        "battery_percent": _BATTERY,
+        "tilt_deg": Number("°", 0, 180),
+    },
+    "lamp": {
+        "power_w": Number("W", 0, 10_000, required=True),
+        "commanded_percent": _PERCENT,
+        "on": Flag(),
+        "voltage_v": Number("V", 0, 1_000),
+        "current_a": Number("A", 0, 200),
+        "power_factor": Number("1", -1, 1),
+        "energy_wh": Number("Wh", 0, 1e12),
+        "burn_hours": Number("h", 0, 1e6),
+        "illuminance_lux": Number("lx", 0, 200_000),
+    },
+    "vitals": {
+        "heart_rate_bpm": Number("1/min", 0, 300, required=True),
+        "spo2_percent": _PERCENT,
+        "respiration_per_min": Number("1/min", 0, 120),
+        "skin_temperature_c": Number("°C", 0, 60),
+        "worn": Flag(),
+        "contact": Flag(),
+        "confidence_percent": _PERCENT,
+        "motion_mg": Number("mg", 0, 100_000),
+        "battery_percent": _BATTERY,
+    },
+    "node_health": {
+        "outbox_rows": Number("1", 0, 1e12, required=True),
+        "outbox_oldest_s": Number("s", 0, 1e9),
+        "disk_free_percent": _PERCENT,
+        "cpu_percent": Number("%", 0, 100),
+        "cpu_temperature_c": Number("°C", -60, 150),
+        "memory_mb": Number("MB", 0, 1e7),
+        "undervoltage": Flag(),
+    },
+}
+"""Kind → field → what it holds. Ranges are what a working sensor can say, wide on purpose: they catch a broken one, not a rare one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedValues:
+    """The values of a reading as floats (flags 0.0 and 1.0), and how many unknown fields were left out."""
+
+    values: dict[str, float]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFault:
+    """Why a reading's values cannot be used."""
+
+    reason: RecordReason
+    detail: str
+
+
+_REQUIRED: Final = {
+    kind: tuple(name for name, spec in fields.items() if spec.required) for kind, fields in KINDS.items()
+}
+
+
+def check_values(kind: str, values: Mapping[str, Any]) -> CheckedValues | ValueFault:
+    """Return the known values of a reading of `kind` as floats, or the first fault in them.
+
+    An unknown field of a known kind is left out and counted; nothing is clamped.
+    """
+    fields = KINDS.get(kind)
+    if fields is None:
+        return ValueFault(RecordReason.UNKNOWN_KIND, f"kind {kind!r} is not known")
+    checked: dict[str, float] = {}
+    left_out = 0
+    for name, value in values.items():
+        spec = fields.get(name)
+        if spec is None:
+            left_out += 1
+        elif type(spec) is Number and type(value) in (float, int) and spec.low <= value <= spec.high:
+            checked[name] = float(value)
+        else:
+            fault = _flag_or_fault(name, spec, value, checked)
+            if fault is not None:
+                return fault
+    for name in _REQUIRED[kind]:
+        if name not in checked:
+            return ValueFault(RecordReason.SCHEMA_INVALID, f"values.{name} is missing")
+    return CheckedValues(checked, left_out)
+
+
+def _flag_or_fault(name: str, spec: ValueSpec, value: object, checked: dict[str, float]) -> ValueFault | None:
+    if isinstance(spec, Flag):
+        if value in (True, False):
+            checked[name] = 1.0 if value else 0.0
+            return None
+        return ValueFault(RecordReason.SCHEMA_INVALID, f"values.{name} must be true or false")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return ValueFault(RecordReason.SCHEMA_INVALID, f"values.{name} must be a number")
+    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 only NaN differs from itself
+        return ValueFault(RecordReason.NOT_FINITE, f"values.{name} is not finite")
+    return ValueFault(
+        RecordReason.OUT_OF_RANGE, f"values.{name} = {value} is outside {spec.low:g}..{spec.high:g} {spec.unit}"
+    )
