@@ -17,9 +17,7 @@ class UnknownDriver(DriverError, LookupError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
         self.known = tuple(sorted(known))
-        super().__init__(
-            f"unknown driver {name!r}; known: {', '.join(self.known) or 'none'}"
-        )
+        super().__init__(f"unknown driver {name!r}; known: {', '.join(self.known) or 'none'}")
 
 
 class LibraryMissing(DriverError):
@@ -36,7 +34,4 @@ class InvalidOptions(DriverError, ValueError):
     def __init__(self, driver: str, problems: Iterable[tuple[str, str]]) -> None:
         self.driver = driver
         self.problems = tuple(problems)
-        super().__init__(
-            f"driver {driver!r}: "
-            + "; ".join(f"{key}: {reason}" for key, reason in self.problems)
-        )
+        super().__init__(f"driver {driver!r}: " + "; ".join(f"{key}: {reason}" for key, reason in self.problems))

@@ -1,8 +1,9 @@
 """What the agent and a device driver say to each other, and the look-up of drivers by name.
 
-A driver is named by an entry point of the group `linli_edge_drivers` whose object is a `Driver`. `build_parts` validates
-its options and gives the `Parts` of one configured device: a sensor (polled), an event source (pushes), an indicator
-(shows), or several of them. Parts are built without touching hardware; `open()` starts, `close()` may be called often.
+A driver is named by an entry point of the group `linli_edge_drivers` whose object is a `Driver`. `build_parts`
+validates its options and gives the `Parts` of one configured device: a sensor (polled), an event source (pushes), an
+indicator (shows), or several of them. Parts are built without touching hardware; `open()` starts, `close()` may be
+called often.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -113,7 +114,7 @@ class Sensor(Part, Protocol):
     """Polled by the agent, one call at a time; may block for about a second."""
 
     def read(self, at_s: float) -> Sample:
-        """Measure now; `at_s` is the clock's monotonic seconds of this turn. Hardware trouble is a Fault, not an error."""
+        """Measure now (`at_s`: monotonic seconds of this turn); hardware trouble is a Fault, not an error."""
         ...
 
 
@@ -186,11 +187,7 @@ class Parts:
 
     def __iter__(self) -> Iterator[Part]:
         """The parts that are present."""
-        return (
-            part
-            for part in (self.sensor, self.event_source, self.indicator)
-            if part is not None
-        )
+        return (part for part in (self.sensor, self.event_source, self.indicator) if part is not None)
 
 
 Options = TypeVar("Options", bound=DriverOptions)
@@ -198,7 +195,7 @@ Options = TypeVar("Options", bound=DriverOptions)
 
 @dataclass(frozen=True, slots=True)
 class Driver(Generic[Options]):
-    """The object an entry point names: `kinds` of readings it gives (None = any the wire knows), options, and builder."""
+    """What an entry point names: options, builder, and the kinds of readings it gives (None: any the wire knows)."""
 
     options: type[Options]
     build: Callable[[DriverContext, Options], Parts]
@@ -227,11 +224,7 @@ def load_driver(name: str) -> Driver[Any]:
 def build_parts(name: str, options: Mapping[str, Any], context: DriverContext) -> Parts:
     """Load a driver, validate the options, build its parts (no hardware touched); raises DriverError."""
     driver = load_driver(name)
-    if (
-        context.kind is not None
-        and driver.kinds is not None
-        and context.kind not in driver.kinds
-    ):
+    if context.kind is not None and driver.kinds is not None and context.kind not in driver.kinds:
         gives = ", ".join(sorted(driver.kinds)) or "no readings"
         raise InvalidOptions(
             name,
@@ -249,10 +242,7 @@ def _installed() -> dict[str, EntryPoint]:
 
 
 def _problems(error: ValidationError) -> list[tuple[str, str]]:
-    return [
-        (_key(item["loc"]), item["msg"].removeprefix("Value error, "))
-        for item in error.errors(include_url=False)
-    ]
+    return [(_key(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in error.errors(include_url=False)]
 
 
 def _key(location: tuple[int | str, ...]) -> str:

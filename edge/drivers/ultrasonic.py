@@ -1,0 +1,172 @@
+"""HC-SR04 style ultrasonic sensor on two GPIOs: bursts of pings, timed by the pin library's own ticks.
+
+gpiozero's DistanceSensor is not used: it repeats its last mean for ever when echoes stop, and 0.0 before the first.
+"""
+
+from pathlib import Path
+from threading import Event, Lock
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, model_validator
+
+from edge.drivers.driver import (
+    Driver,
+    DriverContext,
+    DriverOptions,
+    Fault,
+    FaultReason,
+    OpensAndCloses,
+    Parts,
+    Sample,
+)
+from edge.drivers.echo import EchoRule, EchoState, Ping, PingFault, judge
+from edge.drivers.gpio import BcmPin, InputLine, OutputLine
+from edge.errors import DriverError
+from protocols.fill_level import BLIND_ZONE_MARGIN_MM, Geometry
+
+TRIGGER_S: Final = 10e-6
+"""Least length of the trigger pulse (HC-SR04)."""
+RISE_TIMEOUT_S: Final = 0.1
+"""The echo line rises within a millisecond; later means never."""
+FALL_TIMEOUT_S: Final = 0.25
+"""Some copies hold the line for 200 ms when nothing comes back."""
+POWER_ON_MILLI_C: Final = 85_000
+"""What a DS18B20 says before its first conversion."""
+
+_quiet = Lock()
+"""Held for a whole burst: two sensors of one process must not hear each other's pings."""
+
+
+class UltrasonicOptions(DriverOptions):
+    """Options of `driver = "ultrasonic"`; distances in mm from the sensor's face, `empty_mm` measured on the empty bin.
+
+    `temperature_file` is a thermometer as Linux shows it, in thousandths of a degree (a DS18B20's `temperature`, an
+    `in_temp_input`, …); without it 20 °C is assumed and quality is lower.
+    """
+
+    trigger_pin: BcmPin
+    echo_pin: BcmPin
+    empty_mm: Annotated[float, Field(gt=0, le=10_000)]
+    full_mm: Annotated[float, Field(gt=0, le=10_000)]
+    blind_zone_mm: Annotated[float, Field(ge=0, le=1_000)] = 200.0
+    max_range_mm: Annotated[float, Field(gt=0, le=10_000)] = 4_000.0
+    pings: Annotated[int, Field(ge=5, le=10)] = 7
+    ping_gap_s: Annotated[float, Field(ge=0.06, le=1)] = 0.06
+    frozen_after: Annotated[int, Field(ge=2, le=100)] = 5
+    temperature_file: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.trigger_pin == self.echo_pin:
+            raise ValueError("trigger_pin and echo_pin must differ")
+        geometry = self.geometry
+        if geometry.full_mm < geometry.blind_zone_mm + BLIND_ZONE_MARGIN_MM:
+            raise ValueError(
+                f"full_mm must be at least blind_zone_mm + {BLIND_ZONE_MARGIN_MM:g} "
+                f"({geometry.blind_zone_mm + BLIND_ZONE_MARGIN_MM:g})"
+            )
+        if geometry.empty_mm > self.max_range_mm:
+            raise ValueError("empty_mm is beyond max_range_mm")
+        return self
+
+    @property
+    def geometry(self) -> Geometry:
+        """The bin; raises ValueError when its distances do not fit together."""
+        return Geometry(empty_mm=self.empty_mm, full_mm=self.full_mm, blind_zone_mm=self.blind_zone_mm)
+
+
+class Ultrasonic(OpensAndCloses):
+    """Sensor of kind `fill_level`; a read blocks for one burst (pings times the longer of gap and echo)."""
+
+    def __init__(self, options: UltrasonicOptions, *, base_dir: Path, pin_factory: Any = None) -> None:
+        self._options = options
+        self._rule = EchoRule(
+            geometry=options.geometry, max_range_mm=options.max_range_mm, frozen_after=options.frozen_after
+        )
+        self._thermometer = None if options.temperature_file is None else base_dir / options.temperature_file
+        self._trigger = OutputLine(options.trigger_pin, pin_factory=pin_factory)
+        self._echo = InputLine(options.echo_pin, pull_up=False, on_change=self._changed, pin_factory=pin_factory)
+        self._state = EchoState()
+        self._rise: float | None = None
+        self._fall: float | None = None
+        self._risen = Event()
+        self._fallen = Event()
+        self._closing = Event()
+
+    def open(self) -> None:
+        """Take both pins."""
+        self._closing.clear()
+        try:
+            self._trigger.open()
+            self._echo.open()
+        except DriverError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of both pins; a burst under way ends with a fault."""
+        self._closing.set()
+        self._trigger.close()
+        self._echo.close()
+
+    def read(self, at_s: float) -> Sample:  # noqa: ARG002 the burst is timed by the pin library
+        """Ping, and judge the burst."""
+        try:
+            with _quiet:
+                pings = [self._ping() for _ in range(self._options.pings)]
+        except DriverError as error:
+            return Fault(FaultReason.SENSOR_FAULT, str(error))
+        self._state, sample = judge(self._rule, self._state, pings, temperature_c=self._temperature_c())
+        return sample
+
+    def _ping(self) -> Ping:
+        if self._echo.is_active:
+            self._closing.wait(self._options.ping_gap_s)
+            return PingFault.STUCK_HIGH
+        self._risen.clear()
+        self._fallen.clear()
+        self._rise = self._fall = None
+        self._trigger.set(active=True)
+        self._closing.wait(TRIGGER_S)
+        self._trigger.set(active=False)
+        ping = self._await_echo()
+        # Before the next ping, ours or another sensor's, this one's echoes must have died away.
+        self._closing.wait(self._options.ping_gap_s)
+        return ping
+
+    def _await_echo(self) -> Ping:
+        if not self._risen.wait(RISE_TIMEOUT_S):
+            return PingFault.NEVER_ROSE
+        if not self._fallen.wait(FALL_TIMEOUT_S):
+            return PingFault.STUCK_HIGH
+        if self._rise is None or self._fall is None:
+            return PingFault.NO_TARGET
+        echo_s = self._echo.elapsed_s(since=self._rise, until=self._fall)
+        return echo_s if echo_s > 0 else PingFault.NO_TARGET
+
+    def _changed(self, ticks: float, active: bool) -> None:  # noqa: FBT001 the pin library calls by position
+        if active:
+            self._rise = ticks
+            self._risen.set()
+        else:
+            self._fall = ticks
+            self._risen.set()
+            self._fallen.set()
+
+    def _temperature_c(self) -> float | None:
+        if self._thermometer is None:
+            return None
+        try:
+            milli_c = int(self._thermometer.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        if milli_c == POWER_ON_MILLI_C or not -60_000 <= milli_c <= 150_000:
+            return None
+        return milli_c / 1000
+
+
+def _build(context: DriverContext, options: UltrasonicOptions) -> Parts:
+    return Parts(sensor=Ultrasonic(options, base_dir=context.base_dir))
+
+
+DRIVER: Final = Driver(options=UltrasonicOptions, build=_build, kinds=frozenset({"fill_level"}))
