@@ -108,6 +108,14 @@ class NodeChanged:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class SosReceiptChanged:
+    """What a wearer is shown changed: the node's sos ack is pushed once the transaction is committed."""
+
+    site: str
+    node: str
+
+
 Event = (
     ConditionRaised
     | ConditionCleared
@@ -117,4 +125,5 @@ Event = (
     | WorkOrderChanged
     | QuarantineChanged
     | NodeChanged
+    | SosReceiptChanged
 )

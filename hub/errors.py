@@ -1,0 +1,47 @@
+"""The hub's error tree; HTTP knows of it only in `api/problems`."""
+
+
+class HubError(Exception):
+    """Something the hub cannot do; the message is one line for a person."""
+
+
+class StorageError(HubError):
+    """A store cannot be opened or does not commit."""
+
+
+class NotFoundError(HubError, LookupError):
+    """There is no such thing, or the caller may not see it."""
+
+
+class ConflictError(HubError):
+    """The request contradicts what is there, a taken slug for instance."""
+
+
+class IllegalTransitionError(ConflictError):
+    """The step is not legal in this state; `legal` names those that are."""
+
+    def __init__(self, message: str, *, legal: tuple[str, ...]) -> None:
+        """Keep the legal steps beside the message."""
+        super().__init__(message)
+        self.legal = legal
+
+
+class StaleVersionError(HubError):
+    """Somebody else changed it first."""
+
+
+class InvalidError(HubError, ValueError):
+    """The request is understood but not acceptable; `errors` are (field, message) pairs."""
+
+    def __init__(self, *errors: tuple[str, str]) -> None:
+        """Keep the pairs, and say them in one line."""
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
+        self.errors = errors
+
+
+class ForbiddenError(HubError):
+    """The caller sees the thing but may not do this to it."""
+
+
+class ConfigurationError(HubError):
+    """A setting is wrong; the message names the key and the reason."""

@@ -1,0 +1,53 @@
+"""Engines of the state database: SQLite by default, PostgreSQL by URL."""
+
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from hub.errors import ConfigurationError
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=5000",
+)
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine whose transactions are durable at commit and take SQLite's write lock at their begin.
+
+    Raises `ConfigurationError` for a URL that names no supported database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        message = "LINLI_DATABASE_URL: not a database URL"
+        raise ConfigurationError(message) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": 5.0})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if backend == "postgresql":
+        try:
+            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        except ModuleNotFoundError:
+            message = "LINLI_DATABASE_URL: PostgreSQL needs its driver: pip install 'linli[postgres]'"
+            raise ConfigurationError(message) from None
+    message = f"LINLI_DATABASE_URL: {backend} is not supported, only sqlite and postgresql"
+    raise ConfigurationError(message)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 a DBAPI connection has no type
+    connection.isolation_level = None  # the driver shall not begin on its own: `_begin_sqlite` does
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Any) -> None:  # noqa: ANN401
+    reading = connection.get_execution_options().get("linli_read_only", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

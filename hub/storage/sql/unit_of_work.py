@@ -1,0 +1,79 @@
+"""The unit of work: the only commit. Reactions run inside the transaction until no event is left; listeners hear of it afterwards."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+
+from hub.events import Event
+from hub.storage.sql.gate import Gate, Priority
+
+React = Callable[["SqlUnit", Event, int], Iterable[Event]]
+"""(unit, event, at_ms) → the events that follow."""
+Listener = Callable[[tuple[Event, ...]], None]
+"""Called with all events of a transaction after its commit, outside the gate."""
+
+
+class SqlUnit:
+    """One transaction on the state database: its repositories and the events that happened in it."""
+
+    def __init__(self, connection: Connection, *, new_id: Callable[[], str]) -> None:
+        """Bind the repositories to `connection`."""
+        self.connection = connection
+        self.new_id = new_id
+        self._pending: list[Event] = []
+        self._happened: list[Event] = []
+
+    def emit(self, *events: Event) -> None:
+        """Tell what happened; reactions follow before the commit."""
+        self._pending.extend(events)
+
+    def settle(self, react: React, at_ms: int) -> tuple[Event, ...]:
+        """Run the reactions until none is left and return everything that happened."""
+        while self._pending:
+            event = self._pending.pop(0)
+            self._happened.append(event)
+            self._pending[:0] = react(self, event, at_ms)
+        return tuple(self._happened)
+
+
+class SqlTransactions:
+    """Opens units of work on one database."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        react: React,
+        now_ms: Callable[[], int],
+        new_id: Callable[[], str],
+        gate: Gate | None = None,
+    ) -> None:
+        """Wire the transactions; nothing is opened yet."""
+        self._engine = engine
+        self._react = react
+        self._now_ms = now_ms
+        self._new_id = new_id
+        self._gate = gate or Gate()
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` called after every commit that something happened in."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def begin(self, priority: Priority = Priority.PERSON, *, at_ms: int | None = None) -> Iterator[SqlUnit]:
+        """Write: hold the gate, begin, yield the unit, react, commit; an exception rolls everything back."""
+        with self._gate.held(priority), self._engine.begin() as connection:
+            unit = SqlUnit(connection, new_id=self._new_id)
+            yield unit
+            happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
+        if happened:
+            for listener in self._listeners:
+                listener(happened)
+
+    @contextmanager
+    def read(self) -> Iterator[SqlUnit]:
+        """Read a consistent snapshot; writes are not possible and events not heard."""
+        with self._engine.connect().execution_options(linli_read_only=True) as connection, connection.begin():
+            yield SqlUnit(connection, new_id=self._new_id)
