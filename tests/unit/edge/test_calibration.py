@@ -1,0 +1,56 @@
+import pytest
+
+from edge.calibration import Level, LevelState, Unusable, level_at
+from protocols.fill_level import Geometry
+
+BIN = Geometry(empty_mm=1200, full_mm=300, blind_zone_mm=200)
+
+
+def a_level(distance_mm: float | None, *, before: float | None = None) -> Level | Unusable:
+    return level_at(LevelState(before), distance_mm, geometry=BIN)[1]
+
+
+@pytest.mark.parametrize(
+    ("distance_mm", "percent"),
+    [(1200, 0.0), (750, 50.0), (480, 80.0), (300, 100.0), (250, 100.0), (1300, 0.0)],
+)
+def test_distance_becomes_the_share_of_the_way_from_empty_to_full(distance_mm: float, percent: float) -> None:
+    level = a_level(distance_mm)
+    assert isinstance(level, Level)
+    assert level.fill_percent == pytest.approx(percent)
+    assert level.distance_mm == distance_mm
+    assert not level.saturated
+
+
+def test_a_lost_target_is_unusable_at_the_start() -> None:
+    assert a_level(None) is Unusable.NO_TARGET
+
+
+def test_a_lost_target_is_unusable_in_a_bin_that_was_not_nearly_full() -> None:
+    assert a_level(None, before=84.9) is Unusable.NO_TARGET
+
+
+@pytest.mark.parametrize("distance_mm", [None, 120.0, 3900.0])
+def test_a_target_lost_in_a_nearly_full_bin_is_a_full_bin(distance_mm: float | None) -> None:
+    assert a_level(distance_mm, before=85.0) == Level(fill_percent=100.0, distance_mm=None, saturated=True)
+
+
+def test_a_full_bin_stays_full_until_something_is_measured() -> None:
+    state = LevelState()
+    story: list[float | None] = []
+    for distance_mm in (500.0, 400.0, None, None, 1190.0, None):
+        state, level = level_at(state, distance_mm, geometry=BIN)
+        story.append(round(level.fill_percent) if isinstance(level, Level) else None)
+    assert story == [78, 89, 100, 100, 1, None]
+
+
+def test_a_distance_inside_the_blind_zone_says_nothing_of_an_unknown_bin() -> None:
+    assert a_level(150.0) is Unusable.IN_BLIND_ZONE
+
+
+def test_an_echo_from_far_beyond_the_bottom_says_nothing() -> None:
+    assert a_level(1200 * 1.16) is Unusable.BEYOND_BOTTOM
+
+
+def test_an_unusable_distance_does_not_change_what_is_known() -> None:
+    assert level_at(LevelState(40.0), None, geometry=BIN)[0] == LevelState(40.0)
