@@ -1,0 +1,72 @@
+# One door for people and for CI. Each target does its own set-up; a second run starts at once.
+# Needs git, make, python3 (3.11 or newer) with python3-venv. Never root.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+UV := $(BIN)/uv
+# What the developer's environment holds serves the demo too.
+DEMO_READY := $(if $(wildcard .venv/ready-dev),.venv/ready-dev,.venv/ready-demo)
+SYNC = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes
+LINLI = $(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: help setup demo test check format bench servers lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: .venv/ready-dev servers ## Set everything up for development and tests
+
+demo: $(DEMO_READY) ## Run broker, hub and a simulated community on loopback; Ctrl-C stops them
+	@exec $(BIN)/linli-sim demo
+
+test: check servers ## Check, then run every test, real servers included
+	LINLI_HYPOTHESIS_PROFILE=ci $(BIN)/pytest
+
+check: .venv/ready-dev ## Lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: .venv/ready-dev ## Format and mend what can be mended
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: .venv/ready-dev servers ## Measure, each figure beside its floor
+	$(BIN)/python -m tests.benchmarks
+
+servers: .venv/ready-dev ## Find, fetch or build the real servers of the tests
+	@$(BIN)/python -m simulators.servers
+
+lock: .venv/ready-dev ## Renew requirements/*.txt from pyproject.toml
+	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+	for extra in demo hub edge; do $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
+	$(COMPILE) -c requirements/dev.txt requirements/bootstrap.in -o requirements/bootstrap.txt
+
+clean: ## Remove the environment and what tools left; the cache of servers stays
+	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.cache/*' -prune -exec rm -rf {} +
+
+.venv/ready-bootstrap: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Linli needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "python3 cannot make virtual environments; install it: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+.venv/ready-demo: .venv/ready-bootstrap requirements/demo.txt pyproject.toml
+	@$(SYNC) requirements/bootstrap.txt requirements/demo.txt
+	@$(LINLI)
+	@touch $@
+
+.venv/ready-dev: .venv/ready-bootstrap requirements/dev.txt pyproject.toml
+	@$(SYNC) requirements/bootstrap.txt requirements/dev.txt
+	@$(LINLI)
+	@touch $@
