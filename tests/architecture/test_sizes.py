@@ -1,0 +1,22 @@
+import ast
+
+from tests.architecture.checkout import sources, text, tree
+
+FILE_LINES = 500
+FUNCTION_LINES = 60
+
+
+def test_no_file_is_longer_than_its_noun() -> None:
+    lengths = {str(path): len(text(path).splitlines()) for path in sources()}
+    assert {name: lines for name, lines in lengths.items() if lines > FILE_LINES} == {}
+
+
+def test_no_function_is_longer_than_a_page() -> None:
+    long: dict[str, int] = {}
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > FUNCTION_LINES:
+                    long[f"{path}:{node.name}"] = lines
+    assert long == {}
