@@ -1,0 +1,154 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.drivers.driver import DriverContext, build_parts, driver_names, load_driver
+from edge.errors import InvalidOptions, UnknownDriver
+
+
+class StoppedClock:
+    def monotonic_s(self) -> float:
+        return 0.0
+
+
+def context(base_dir: Path = Path(), *, kind: str | None = None) -> DriverContext:
+    return DriverContext(device="bin-42-us", kind=kind, clock=StoppedClock(), base_dir=base_dir)
+
+
+ULTRASONIC: dict[str, Any] = {"trigger_pin": 23, "echo_pin": 24, "empty_mm": 1200, "full_mm": 300}
+
+
+def test_our_drivers_are_found_by_their_entry_points() -> None:
+    assert {"button", "fake", "indicator", "ultrasonic"} <= set(driver_names())
+
+
+def test_an_unknown_driver_is_refused_with_the_list_of_known_ones() -> None:
+    with pytest.raises(UnknownDriver, match=r"unknown driver 'ultrasonics'; known: .*fake.*ultrasonic"):
+        load_driver("ultrasonics")
+
+
+@pytest.mark.parametrize(
+    ("driver", "kind", "options", "problem"),
+    [
+        ("ultrasonic", "fill_level", ULTRASONIC | {"pin": 4}, ("options.pin", "Extra inputs are not permitted")),
+        ("ultrasonic", "fill_level", ULTRASONIC | {"pings": 4}, ("options.pings", "greater than or equal to 5")),
+        (
+            "ultrasonic",
+            "fill_level",
+            ULTRASONIC | {"ping_gap_s": 0.05},
+            ("options.ping_gap_s", "greater than or equal"),
+        ),
+        ("ultrasonic", "fill_level", ULTRASONIC | {"trigger_pin": 99}, ("options.trigger_pin", "less than or equal")),
+        ("ultrasonic", "fill_level", ULTRASONIC | {"trigger_pin": "23"}, ("options.trigger_pin", "valid integer")),
+        ("ultrasonic", "fill_level", ULTRASONIC | {"echo_pin": 23}, ("options", "must differ")),
+        ("ultrasonic", "fill_level", ULTRASONIC | {"full_mm": 1300}, ("options", "does not hold")),
+        ("ultrasonic", "fill_level", ULTRASONIC | {"full_mm": 210}, ("options", "at least blind_zone_mm + 20")),
+        ("ultrasonic", "fill_level", ULTRASONIC | {"empty_mm": 5000}, ("options", "beyond max_range_mm")),
+        ("ultrasonic", "lamp", ULTRASONIC, ("kind", "'lamp' is not what this driver gives (fill_level)")),
+        ("button", None, {"pin": 5, "hold_s": 0}, ("options.hold_s", "greater than 0")),
+        ("button", None, {"pin": 5, "event": "sneezed"}, ("options.event", "sos_pressed")),
+        ("button", None, {"pin": 5, "event": "low_disk"}, ("options.event", "said by nodes")),
+        ("indicator", None, {}, ("options", "led_pin or buzzer_pin is needed")),
+        ("indicator", None, {"led_pin": 5, "buzzer_pin": 5}, ("options", "must differ")),
+        ("indicator", "lamp", {"led_pin": 5}, ("kind", "no readings")),
+        ("fake", "lamp", {}, ("options", "script or record is needed")),
+        ("fake", "lamp", {"record": "x", "repeat_after_s": 5}, ("options", "repeat_after_s needs a script")),
+        ("fake", "lamp", {"script": "nowhere.csv"}, ("options.script", "No such file")),
+    ],
+)
+def test_bad_options_are_refused_with_key_and_reason(
+    driver: str, kind: str | None, options: dict[str, Any], problem: tuple[str, str]
+) -> None:
+    with pytest.raises(InvalidOptions) as caught:
+        build_parts(driver, options, context(kind=kind))
+    key, reason = caught.value.problems[0]
+    assert (key, problem[1] in reason) == (problem[0], True), reason
+    assert driver in str(caught.value)
+
+
+def test_every_wrong_option_is_named_at_once() -> None:
+    with pytest.raises(InvalidOptions) as caught:
+        build_parts("ultrasonic", {"echo_pin": 24, "empty_mm": -1, "full_mm": 300}, context(kind="fill_level"))
+    assert [key for key, _ in caught.value.problems] == ["options.trigger_pin", "options.empty_mm"]
+
+
+def test_a_bad_script_is_named_with_its_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "bin.csv").write_text("after_s,fill_percent\n0,full\n", encoding="utf-8")
+    with pytest.raises(InvalidOptions, match=r"options.script: bin.csv: line 2: fill_percent 'full' is no number"):
+        build_parts("fake", {"script": "bin.csv"}, context(tmp_path, kind="fill_level"))
+
+
+def test_a_script_of_values_makes_a_sensor_and_one_of_events_an_event_source(tmp_path: Path) -> None:
+    (tmp_path / "values.csv").write_text("\ufeffafter_s,heart_rate_bpm\n0,70\n", encoding="utf-8")
+    (tmp_path / "events.csv").write_text("after_s,event\n0,sos_pressed\n", encoding="utf-8")
+    values = build_parts("fake", {"script": "values.csv"}, context(tmp_path, kind="vitals"))
+    events = build_parts("fake", {"script": "events.csv", "record": "s.jsonl"}, context(tmp_path, kind="vitals"))
+    assert (values.sensor is None, values.event_source is None, values.indicator is None) == (False, True, True)
+    assert (events.sensor is None, events.event_source is None, events.indicator is None) == (True, False, False)
+    assert list(events) == [events.event_source, events.indicator]
+
+
+@pytest.mark.parametrize(
+    ("driver", "kind", "options"),
+    [
+        ("ultrasonic", "fill_level", ULTRASONIC),
+        ("button", "vitals", {"pin": 5}),
+        ("indicator", None, {"led_pin": 6, "buzzer_pin": 13}),
+    ],
+)
+def test_building_touches_no_hardware(driver: str, kind: str | None, options: dict[str, Any]) -> None:
+    """In a process of its own, where gpiozero cannot be imported: building works, opening says what to install."""
+    program = f"""
+import sys
+sys.modules["gpiozero"] = None
+from pathlib import Path
+from edge.drivers.driver import DriverContext, build_parts
+from edge.errors import LibraryMissing
+
+class Clock:
+    def monotonic_s(self): return 0.0
+
+parts = build_parts({driver!r}, {options!r}, DriverContext("d", {kind!r}, Clock(), Path()))
+(part,) = list(parts)
+if parts.event_source: parts.event_source.listen(print)
+try:
+    part.open()
+except LibraryMissing as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "gpiozero is not installed: pip install 'linli[edge]'\n", done.stderr
+
+
+def test_where_no_gpio_library_works_opening_says_what_to_install() -> None:
+    program = """
+from edge.drivers.gpio import OutputLine
+from edge.errors import LibraryMissing
+try:
+    OutputLine(5).open()
+except LibraryMissing as error:
+    print(str(error).partition(" (")[0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"GPIOZERO_PIN_FACTORY": "no-such-library"},
+    )
+    assert done.stdout == (
+        "no GPIO library works here: pip install 'linli[gpio]', or on Raspberry Pi OS: apt install python3-lgpio\n"
+    ), done.stderr
+
+
+def test_the_drivers_protocol_and_the_fake_import_no_gpiozero() -> None:
+    program = """
+import sys, edge.drivers, edge.drivers.driver, edge.drivers.fake, edge.drivers.ultrasonic, edge.drivers.button
+import edge.drivers.indicator
+print(sorted(name for name in sys.modules if name.partition(".")[0] in ("gpiozero", "lgpio", "typer", "structlog")))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
