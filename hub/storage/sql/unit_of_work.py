@@ -1,7 +1,7 @@
 """The unit of work: the only commit. Reactions run inside the transaction until no event is left; listeners hear of it afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine
 
@@ -23,10 +23,20 @@ class SqlUnit:
         self.new_id = new_id
         self._pending: list[Event] = []
         self._happened: list[Event] = []
+        self._callbacks: list[Callable[[], None]] = []
 
     def emit(self, *events: Event) -> None:
         """Tell what happened; reactions follow before the commit."""
         self._pending.extend(events)
+
+    def on_committed(self, call: Callable[[], None]) -> None:
+        """Have `call` run right after the commit, before anybody else writes."""
+        self._callbacks.append(call)
+
+    def committed(self) -> None:
+        """Run what was to be done after the commit."""
+        for call in self._callbacks:
+            call()
 
     def settle(self, react: React, at_ms: int) -> tuple[Event, ...]:
         """Run the reactions until none is left and return everything that happened."""
@@ -64,13 +74,23 @@ class SqlTransactions:
     @contextmanager
     def begin(self, priority: Priority = Priority.PERSON, *, at_ms: int | None = None) -> Iterator[SqlUnit]:
         """Write: hold the gate, begin, yield the unit, react, commit; an exception rolls everything back."""
-        with self._gate.held(priority), self._engine.begin() as connection:
-            unit = SqlUnit(connection, new_id=self._new_id)
-            yield unit
-            happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
+        with self._gate.held(priority):
+            with self._engine.begin() as connection:
+                unit = SqlUnit(connection, new_id=self._new_id)
+                yield unit
+                happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
+            unit.committed()
         if happened:
             for listener in self._listeners:
                 listener(happened)
+
+    def life_safety(self) -> AbstractContextManager[SqlUnit]:
+        """Open a transaction that waits for nobody but the one under way."""
+        return self.begin(Priority.LIFE_SAFETY)
+
+    def background(self) -> AbstractContextManager[SqlUnit]:
+        """Open a transaction that lets people and life-safety go first."""
+        return self.begin(Priority.BACKGROUND)
 
     @contextmanager
     def read(self) -> Iterator[SqlUnit]:
