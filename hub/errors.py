@@ -9,6 +9,22 @@ class StorageError(HubError):
     """A store cannot be opened or does not commit."""
 
 
+class StorageMissingError(StorageError):
+    """The folder or file of a store is missing or may not be opened."""
+
+
+class StorageLockedError(StorageError):
+    """Another process holds the store."""
+
+
+class StorageCorruptError(StorageError):
+    """The file of a store is damaged, or is something else."""
+
+
+class TelemetryUnavailableError(StorageError):
+    """The telemetry store does not answer a question; what was committed is safe."""
+
+
 class NotFoundError(HubError, LookupError):
     """There is no such thing, or the caller may not see it."""
 
