@@ -13,12 +13,16 @@ class TelemetryStore(Protocol):
     def append(self, batches: Sequence[LaneBatch]) -> None:
         """Commit the points above the store's own high water of their lane, and move it, in one durable transaction.
 
-        A crash between this commit and the state's neither loses nor doubles: what the store's high water has passed is skipped.
+        A crash between this commit and the state's neither loses nor doubles: what the store's high water has passed
+        is skipped. Raises StorageError, and then nothing of it is committed.
         """
         ...
 
     def append_late(self, points: Sequence[Point]) -> None:
-        """Commit points below the high water of their lane (released from quarantine); the same point overwrites itself."""
+        """Commit points below the high water of their lane (released from quarantine).
+
+        The same point overwrites itself. Raises StorageError, and then nothing of it is committed.
+        """
         ...
 
     def high_water(self, key: LaneKey) -> int:
@@ -26,11 +30,14 @@ class TelemetryStore(Protocol):
         ...
 
     def query(self, query: SeriesQuery) -> Page:
-        """Return a page of the series, oldest first, raw or aggregated in windows."""
+        """Return a page of the series, oldest first, raw or aggregated in windows; StorageError where it cannot."""
         ...
 
     def latest(self, site: str, facilities: Sequence[str]) -> dict[str, Point]:
-        """Return the newest point (highest effective time) of each facility slug that has one."""
+        """Return the newest point (highest effective time) of each facility slug that has one.
+
+        Its `seq` is what the point time holds of it: seq mod 10⁶. StorageError where the store cannot answer.
+        """
         ...
 
     def ping(self) -> str | None:

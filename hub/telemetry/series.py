@@ -18,7 +18,10 @@ class Aggregate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeriesQuery:
-    """One metric of one facility (slugs) in [from, to); windows of `every_s` are aligned to 1970 UTC, empty ones are left out."""
+    """One metric of one facility (slugs) in [from, to).
+
+    Windows of `every_s` are aligned to 1970 UTC; empty ones are left out.
+    """
 
     site: str
     facility: str
