@@ -38,7 +38,7 @@ class Channel(StrEnum):
     def lane(self) -> Lane | None:
         """The lane this channel carries, greets or acknowledges; None for the others."""
         tail = self.value.rpartition("/")[2]
-        return Lane(tail) if tail in Lane else None
+        return next((lane for lane in Lane if lane == tail), None)
 
     @property
     def is_hello(self) -> bool:
