@@ -151,4 +151,6 @@ def _side(plan: SamplingPlan, values: Values | None, metric: str) -> bool | None
 def _next_grid(grid_s: float, interval_s: float, at_s: float) -> float:
     if at_s < grid_s:
         return grid_s
-    return grid_s + interval_s * (floor((at_s - grid_s) / interval_s) + 1)
+    following_s = grid_s + interval_s * (floor((at_s - grid_s) / interval_s) + 1)
+    # Rounding may put the next point of the grid on this very instant, and one instant is sampled once.
+    return following_s if following_s > at_s else following_s + interval_s

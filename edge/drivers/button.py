@@ -18,7 +18,7 @@ from edge.drivers.driver import (
     Parts,
 )
 from edge.drivers.gpio import BcmPin, InputLine
-from edge.drivers.hold import HoldRule, HoldState, begin, step, wake_s
+from edge.drivers.hold import HoldRule, HoldState, step, wake_s
 from edge.errors import DriverError
 from protocols.events import EventName
 
@@ -70,9 +70,8 @@ class Button(OpensAndCloses):
             raise DriverError(f"button {self._device!r} has no listener")
         self._edges = SimpleQueue()
         self._line.open()
-        state = begin(active=self._line.is_active, at_s=self._clock.monotonic_s())
         self._thread = Thread(
-            target=self._watch, args=(self._edges, self._on_event, state), name=f"button-{self._device}", daemon=True
+            target=self._watch, args=(self._edges, self._on_event), name=f"button-{self._device}", daemon=True
         )
         self._thread.start()
 
@@ -87,7 +86,8 @@ class Button(OpensAndCloses):
     def _changed(self, _ticks: float, active: bool) -> None:  # noqa: FBT001 the pin library calls by position
         self._edges.put((active, self._clock.monotonic_s()))
 
-    def _watch(self, edges: "SimpleQueue[tuple[bool, float] | None]", on_event: OnEvent, state: HoldState) -> None:
+    def _watch(self, edges: "SimpleQueue[tuple[bool, float] | None]", on_event: OnEvent) -> None:
+        state = HoldState()
         while True:
             wake = wake_s(self._rule, state)
             try:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -109,7 +109,6 @@ class Part(Protocol):
     ) -> None: ...
 
 
-@runtime_checkable
 class Sensor(Part, Protocol):
     """Polled by the agent, one call at a time; may block for about a second."""
 
@@ -118,7 +117,6 @@ class Sensor(Part, Protocol):
         ...
 
 
-@runtime_checkable
 class EventSource(Part, Protocol):
     """Pushes occurrences from its own thread."""
 
@@ -127,7 +125,6 @@ class EventSource(Part, Protocol):
         ...
 
 
-@runtime_checkable
 class Indicator(Part, Protocol):
     """Shows a person how far their call has come."""
 

@@ -13,7 +13,11 @@ class HoldRule:
 
 @dataclass(frozen=True, slots=True)
 class HoldState:
-    """Level seen last, since when it is pressed, since when it seems released, and whether this press has counted."""
+    """Level seen last, since when it is pressed, since when it seems released, and whether this press has counted.
+
+    It begins as not pressed whatever the line says: a button that is down at the start (stuck, leaned on) sends no edge
+    and so counts only after a release, while an edge that comes during opening is not lost.
+    """
 
     active: bool = False
     pressed_s: float | None = None
@@ -26,11 +30,6 @@ class Held:
     """The button was held: at `at_s` the press had lasted the hold time."""
 
     at_s: float
-
-
-def begin(*, active: bool, at_s: float) -> HoldState:
-    """Return the state at opening; a button that is down already (stuck, or leaned on) counts only after a release."""
-    return HoldState(active=True, pressed_s=at_s, counted=True) if active else HoldState()
 
 
 def step(rule: HoldRule, state: HoldState, *, active: bool, at_s: float) -> tuple[HoldState, Held | None]:

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.sampling import ReportReason, SamplingPlan, start, take
@@ -14,6 +14,7 @@ plans = st.builds(
 levels = st.none() | st.floats(0, 100)
 
 
+@example(SamplingPlan(interval_s=1.3781657838380852), 131072.37816578383, [(1.3781657838380852, None)])
 @given(plans, st.floats(0, 1e6), st.lists(st.tuples(st.floats(0, 20_000), levels), max_size=30))
 def test_the_next_sample_is_never_overdue_and_never_further_than_one_interval(
     plan: SamplingPlan, at_s: float, story: list[tuple[float, float | None]]

@@ -1,11 +1,11 @@
-from edge.drivers.hold import Held, HoldRule, HoldState, begin, step, wake_s
+from edge.drivers.hold import Held, HoldRule, HoldState, step, wake_s
 
 RULE = HoldRule(hold_s=2.0, bounce_s=0.05)
 
 
-def play(story: list[tuple[float, bool]], state: HoldState | None = None) -> list[float]:
+def play(story: list[tuple[float, bool]]) -> list[float]:
     """Feed edges as the driver does: wake-ups between edges come when the decision asked for them."""
-    state = state or HoldState()
+    state = HoldState()
     held: list[float] = []
     for at_s, active in story:
         wake = wake_s(RULE, state)
@@ -53,10 +53,8 @@ def test_the_hold_counts_when_only_its_end_is_seen() -> None:
 
 
 def test_a_button_that_is_down_at_the_start_counts_only_after_a_release() -> None:
-    down = begin(active=True, at_s=0.0)
-    assert wake_s(RULE, down) is None
-    assert play([(100.0, False), (101.0, True), (104.0, False)], down) == [103.0]
+    assert play([(100.0, False), (101.0, True), (104.0, False)]) == [103.0]
 
 
 def test_nothing_is_awaited_while_the_button_is_up() -> None:
-    assert wake_s(RULE, begin(active=False, at_s=0.0)) is None
+    assert wake_s(RULE, HoldState()) is None
