@@ -70,3 +70,11 @@ def test_every_noun_of_the_hub_is_under_the_contracts_of_purity(name: str) -> No
     nouns = {path.parts[1] for path in sources("hub") if len(path.parts) > 2 and path.parts[1] not in NO_NOUN}
     listed = {entry.split(".")[1] for entry in contract(name)["source_modules"] if entry.startswith("hub.")}
     assert nouns - listed == set()
+
+
+@pytest.mark.parametrize("name", ["The domain does no I/O", "Decisions take no ambient input"])
+def test_every_decision_of_the_edge_is_under_the_contracts_of_purity(name: str) -> None:
+    (layer,) = [layer for layer in contract("Edge layers")["layers"] if "(sampling)" in layer]
+    decisions = {f"edge.{word.strip(' ()')}" for word in layer.split("|")}
+    existing = {".".join(path.with_suffix("").parts) for path in sources("edge")}
+    assert (decisions & existing) - set(contract(name)["source_modules"]) == set()
