@@ -35,3 +35,26 @@ class InvalidOptions(DriverError, ValueError):
         self.driver = driver
         self.problems = tuple(problems)
         super().__init__(f"driver {driver!r}: " + "; ".join(f"{key}: {reason}" for key, reason in self.problems))
+
+
+class InvalidSettings(EdgeError, ValueError):
+    """The configuration cannot be used; `problems` holds one (key, reason) per mistake."""
+
+    def __init__(self, source: str, problems: Iterable[tuple[str, str]]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        """One line per mistake: file, key, reason."""
+        return [
+            f"{self.source}: {key}: {reason}" if key else f"{self.source}: {reason}" for key, reason in self.problems
+        ]
+
+
+class DataDirLocked(EdgeError):
+    """Another process works on this data directory."""
+
+
+class OutboxError(EdgeError):
+    """The outbox cannot be opened, read or written."""

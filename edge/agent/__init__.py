@@ -1,0 +1,1 @@
+"""The agent at work: its devices, its one loop, and what it keeps in order."""

@@ -1,0 +1,111 @@
+"""Calls for help on this node: followed in the outbox, shown on the indicators."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from edge.clock import Moment
+from edge.drivers.driver import Stage
+from edge.local_rules import CallShown, shown
+from edge.outbox import Call, CallStage
+from protocols.ack import SosReceipt, SosStage
+from protocols.instant import format_instant, parse_instant_ms, to_ms
+
+FORGOTTEN_AFTER_MS: Final = 600_000
+"""The home hub lists a call until 10 min after it is closed (`wire.md` §4); one it lists no more is closed."""
+
+
+class CallBook(Protocol):
+    """What is needed of the outbox."""
+
+    def calls(self) -> list[Call]: ...
+    def mark_call(self, ref: str, stage: CallStage, *, at: str, by: str | None = None) -> bool: ...
+
+
+class Shower(Protocol):
+    """A device that may have an indicator."""
+
+    slug: str
+
+    @property
+    def calls_for_help(self) -> bool: ...
+    @property
+    def shows(self) -> bool: ...
+    def show(self, stage: Stage, *, ref: str) -> None: ...
+
+
+_PROVEN: Final = {
+    SosStage.RECEIVED: (CallStage.SENT,),
+    SosStage.NOTIFIED: (CallStage.SENT,),
+    SosStage.HEARD: (CallStage.SENT, CallStage.HEARD),
+    SosStage.ON_THE_WAY: (CallStage.SENT, CallStage.HEARD, CallStage.COMING),
+    SosStage.CLOSED: (CallStage.SENT, CallStage.CLOSED),
+}
+"""What a receipt proves; a call may be closed without a word that it was heard."""
+
+
+class Calls:
+    """Follows each call; an indicator shows the newest open one of its own device, or of the node if it makes no calls."""
+
+    def __init__(self, book: CallBook, showers: Sequence[Shower], *, boot: str) -> None:
+        """Take up what is still open."""
+        self._book = book
+        self._showers = [shower for shower in showers if shower.shows]
+        self._boot = boot
+        self._open = [call for call in book.calls() if call.closed_at is None]
+        self._on: dict[str, tuple[str, CallShown]] = {}
+
+    def changed(self, moment: Moment) -> None:
+        """Calls were stored or marked: show where they stand now."""
+        self._open = [call for call in self._book.calls() if call.closed_at is None]
+        self.tick(moment)
+
+    def unstored(self, device: str, ref: str) -> None:
+        """A call could not even be written down: its device must show that."""
+        for shower in self._showers:
+            if not shower.calls_for_help or shower.slug == device:
+                self._show(shower, ref, CallShown.FAILED)
+
+    def lit(self, receipt: SosReceipt, at_home: bool, moment: Moment) -> None:  # noqa: FBT001 the courier's callback
+        """A hub lists a call; another than the home hub only proves that it was sent."""
+        if not any(call.ref == receipt.ref for call in self._open):
+            return
+        now = format_instant(moment.at)
+        told = receipt.at if parse_instant_ms(receipt.at) is not None else None
+        news = False
+        for stage in _PROVEN[receipt.stage] if at_home else (CallStage.SENT,):
+            at = now if stage is CallStage.SENT or told is None else told
+            by = receipt.by if stage is CallStage.HEARD else None
+            news = self._book.mark_call(receipt.ref, stage, at=at, by=by) or news
+        if news:
+            self.changed(moment)
+
+    def listed(self, refs: set[str], moment: Moment) -> None:
+        """The home hub's whole list, in answer to a hello: calls it took and lists no longer are closed."""
+        for call in self._open:
+            sent_ms = parse_instant_ms(call.sent_at)
+            if call.ref not in refs and sent_ms is not None and to_ms(moment.at) - sent_ms > FORGOTTEN_AFTER_MS:
+                self._book.mark_call(call.ref, CallStage.CLOSED, at=format_instant(moment.at))
+                self.changed(moment)
+
+    def tick(self, moment: Moment) -> None:
+        """Show what has changed, also by waiting."""
+        for shower in self._showers:
+            mine = [call for call in self._open if not shower.calls_for_help or call.device == shower.slug]
+            if mine:
+                self._show(shower, mine[-1].ref, self._shown(mine[-1], moment))
+            elif shower.slug in self._on:
+                self._show(shower, self._on[shower.slug][0], CallShown.CLEARED)
+
+    def _shown(self, call: Call, moment: Moment) -> CallShown:
+        return shown(
+            sent=call.sent_at is not None,
+            heard=call.heard_at is not None,
+            coming=call.coming_at is not None,
+            closed=call.closed_at is not None,
+            waited_ms=moment.uptime_ms - call.stored_ms if call.boot == self._boot else None,
+        )
+
+    def _show(self, shower: Shower, ref: str, what: CallShown) -> None:
+        if self._on.get(shower.slug) != (ref, what):
+            self._on[shower.slug] = (ref, what)
+            shower.show(Stage(what.value), ref=ref)

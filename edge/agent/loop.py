@@ -1,0 +1,273 @@
+"""The agent's one loop: everything that happens comes through its queue; it alone writes the outbox."""
+
+import logging
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from edge.agent.calls import Calls
+from edge.agent.devices import Device, Occurred, Sampled
+from edge.agent.recording import Unusable, event_draft, is_life_safety, reading_draft
+from edge.agent.upkeep import Upkeep
+from edge.clock import Clock, Moment
+from edge.drivers.driver import Occurrence
+from edge.errors import OutboxError
+from edge.link import Arrived, Link, LinkDown, LinkEvent, LinkName, LinkUp, NotTaken
+from edge.outbox import Draft, Outbox
+from edge.uplink.courier import Courier
+from edge.watchdog import Watchdog
+from protocols.ack import Ack
+from protocols.codec import decode_ack, encode
+from protocols.envelope import ClockState
+from protocols.instant import from_ms, parse_instant_ms
+from protocols.lanes import Lane
+from protocols.presence import PresenceState, Status
+from protocols.rejections import MessageRejection
+from protocols.topics import Channel, NodeAddress, TopicError, parse_topic
+
+GROUP_MS: Final = 200
+"""Telemetry is committed at the latest this long after it was read."""
+GROUP_RECORDS: Final = 200
+_AGAIN_MS: Final = 1_000
+"""Between attempts to store what the disk would not take."""
+_MOST_UNSTORED: Final = 1_000
+"""Readings held in memory while the disk takes none; events and calls are held without limit."""
+LANES: Final = {LinkName.SOS: (Lane.SOS,), LinkName.REST: (Lane.EVENT, Lane.TELEMETRY)}
+_log = logging.getLogger(__name__)
+
+
+class Stop:
+    """Asks the loop to end."""
+
+
+Item = LinkEvent | Sampled | Occurred | Stop
+Inbox = SimpleQueue[Item]
+
+
+class Loop:
+    """Runs until it is told to stop; one turn takes what has come, and the clock is read once in it."""
+
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        clock: Clock,
+        outbox: Outbox,
+        courier: Courier,
+        calls: Calls,
+        upkeep: Upkeep,
+        devices: Sequence[Device],
+        links: dict[LinkName, Link],
+        address: NodeAddress,
+        version: str,
+        new_ref: Callable[[str], str],
+        watchdog: Watchdog,
+    ) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._outbox = outbox
+        self._courier = courier
+        self._calls = calls
+        self._upkeep = upkeep
+        self._devices = devices
+        self._links = links
+        self._address = address
+        self._version = version
+        self._new_ref = new_ref
+        self._watchdog = watchdog
+        self._urgent: list[tuple[Occurred, str]] = []
+        self._events: list[tuple[Occurred, str]] = []
+        self._readings: list[Sampled] = []
+        self._group_due_ms: int | None = None
+        self._again_ms = 0
+        self._told: dict[LinkName, str] = {}
+
+    def run(self) -> None:
+        """Take turns until a Stop comes."""
+        while self.turn(self._take(), self._clock.moment()):
+            pass
+
+    def finish(self) -> None:
+        """Store what has still come, once the devices are stopped."""
+        items: list[Item] = []
+        while not self._inbox.empty():
+            items.append(self._inbox.get())
+        moment = self._clock.moment()
+        self.turn([item for item in items if isinstance(item, Sampled | Occurred)], moment)
+        self._store(moment, everything=True)
+
+    def turn(self, items: Sequence[Item], moment: Moment) -> bool:
+        """Do everything that these items and this moment ask for, calls for help first; False when asked to stop."""
+        self._upkeep.watch_clock(moment)
+        going = True
+        for item in items:
+            match item:
+                case Occurred():
+                    self._occurred(item)
+                case Sampled():
+                    self._sampled(item, moment)
+                case Stop():
+                    going = False
+                case _:
+                    pass
+        self._store_calls(moment)
+        for item in items:
+            if isinstance(item, LinkUp | LinkDown | Arrived | NotTaken):
+                self._linked(item, moment)
+        self._store(moment, everything=False)
+        self._courier.tick(moment)
+        self._calls.tick(moment)
+        self._upkeep.tick(moment)
+        if not any(device.is_stuck(at_s=moment.uptime_ms / 1_000) for device in self._devices):
+            self._watchdog.feed(at_ms=moment.uptime_ms)
+        return going
+
+    def report(self, device: str, event: str, details: dict[str, object]) -> None:
+        """Record trouble of the node itself."""
+        occurrence = Occurrence(event=event, at_s=self._clock.monotonic_s(), details=details)
+        self._inbox.put(Occurred(device, occurrence))
+
+    def status(self, state: PresenceState) -> tuple[str, bytes]:
+        """The retained topic and payload that tell this presence."""
+        return presence(self._address, state, boot=self._outbox.boot, version=self._version)
+
+    def _take(self) -> list[Item]:
+        items: list[Item] = []
+        try:
+            items.append(self._inbox.get(timeout=self._patience_s()))
+            while len(items) < GROUP_RECORDS:
+                items.append(self._inbox.get_nowait())
+        except Empty:
+            pass
+        return items
+
+    def _patience_s(self) -> float:
+        now_ms = int(self._clock.monotonic_s() * 1_000)
+        due = [self._upkeep.due_ms]
+        if (wake_ms := self._courier.wake_ms()) is not None:
+            due.append(wake_ms)
+        if self._group_due_ms is not None:
+            due.append(self._group_due_ms)
+        return max(0.0, (min(due) - now_ms) / 1_000)
+
+    def _occurred(self, item: Occurred) -> None:
+        ref = item.occurrence.ref or self._new_ref(item.device)
+        (self._urgent if is_life_safety(item.occurrence) else self._events).append((item, ref))
+
+    def _sampled(self, item: Sampled, moment: Moment) -> None:
+        self._readings.append(item)
+        if self._group_due_ms is None:
+            self._group_due_ms = moment.uptime_ms + GROUP_MS
+        if len(self._readings) > _MOST_UNSTORED:
+            lost = self._readings.pop(0)
+            _log.error("reading.lost", extra={"device": lost.device, "why": "the disk takes nothing"})
+
+    def _store_calls(self, moment: Moment) -> None:
+        """Commit calls for help alone and at once, then show that they are stored."""
+        if not self._urgent or moment.uptime_ms < self._again_ms:
+            return
+        if self._commit(self._drafts_of(self._urgent, moment), moment):
+            self._urgent.clear()
+            self._calls.changed(moment)
+            self._courier.appended({Lane.SOS}, moment)
+        else:
+            for item, ref in self._urgent:
+                self._calls.unstored(item.device, ref)
+
+    def _store(self, moment: Moment, *, everything: bool) -> None:
+        """Commit events at once, and readings with them or when their group is full or due."""
+        due = self._group_due_ms is not None and moment.uptime_ms >= self._group_due_ms
+        if not (self._events or due or len(self._readings) >= GROUP_RECORDS or everything):
+            return
+        if moment.uptime_ms < self._again_ms:
+            return
+        drafts = self._drafts_of(self._events, moment)
+        for sampled in self._readings:
+            draft = reading_draft(
+                sampled.device, sampled.kind, sampled.measurement, uptime_ms=sampled.uptime_ms, moment=moment
+            )
+            self._keep(sampled.device, draft, drafts)
+        if not drafts or self._commit(drafts, moment):
+            self._events.clear()
+            self._readings.clear()
+            self._group_due_ms = None
+            self._courier.appended({draft.lane for draft in drafts}, moment)
+        else:
+            self._group_due_ms = self._again_ms
+
+    def _drafts_of(self, occurred: list[tuple[Occurred, str]], moment: Moment) -> list[Draft]:
+        drafts: list[Draft] = []
+        for item, ref in occurred:
+            self._keep(item.device, event_draft(item.device, item.occurrence, ref=ref, moment=moment), drafts)
+        return drafts
+
+    def _keep(self, device: str, draft: Draft | Unusable, drafts: list[Draft]) -> None:
+        if isinstance(draft, Draft):
+            drafts.append(draft)
+        else:
+            _log.error("record.unusable", extra={"device": device, "why": draft.detail})
+
+    def _commit(self, drafts: list[Draft], moment: Moment) -> bool:
+        try:
+            self._outbox.append(
+                drafts,
+                at=moment.at,
+                uptime_ms=moment.uptime_ms,
+                synced=moment.state is ClockState.SYNCED,
+                flowing=self._courier.flowing(),
+            )
+        except OutboxError as error:
+            _log.critical("outbox.failed", extra={"why": str(error), "again_ms": _AGAIN_MS})
+            self._again_ms = moment.uptime_ms + _AGAIN_MS
+            return False
+        return True
+
+    def _linked(self, event: LinkEvent, moment: Moment) -> None:
+        match event:
+            case LinkUp(link=link, largest_packet=largest):
+                self._told.pop(link, None)
+                _log.info("link.up", extra={"link": link})
+                if link is LinkName.REST:
+                    self._links[link].publish(*self.status(PresenceState.ONLINE), retain=True)
+                self._courier.connected(LANES[link], moment, largest_packet=largest)
+            case LinkDown(link=link, reason=reason, refused=refused):
+                if self._told.get(link) != reason:
+                    self._told[link] = reason
+                    _log.log(
+                        logging.ERROR if refused else logging.WARNING,
+                        "link.refused" if refused else "link.down",
+                        extra={"link": link, "why": reason} | ({"hint": "check broker.password"} if refused else {}),
+                    )
+                self._courier.disconnected(LANES[link], moment)
+            case NotTaken(link=link, reason=reason):
+                _log.warning("broker.refused", extra={"link": link, "why": reason})
+            case Arrived(topic=topic, payload=payload):
+                self._arrived(topic, payload, moment)
+
+    def _arrived(self, topic: str, payload: bytes, moment: Moment) -> None:
+        try:
+            lane = parse_topic(topic).channel.lane
+        except TopicError:
+            lane = None
+        answer = decode_ack(payload)
+        if lane is None or isinstance(answer, MessageRejection) or answer.lane is not lane:
+            _log.warning("answer.unusable", extra={"topic": topic})
+            return
+        if isinstance(answer, Ack):
+            self._learn(answer, moment)
+        self._courier.answered(lane, answer, moment)
+
+    def _learn(self, ack: Ack, moment: Moment) -> None:
+        hub_ms = parse_instant_ms(ack.hub_time)
+        if hub_ms is None or ack.hub_id != (self._courier.home or ack.hub_id):
+            return
+        self._upkeep.heard_hub(hub_ms)
+        if ack.uptime_ms is not None:
+            self._clock.learn(from_ms(hub_ms), asked_ms=ack.uptime_ms, answered_ms=moment.uptime_ms)
+            if ack.lane is Lane.SOS and ack.sos is not None and ack.epoch == self._outbox.epoch:
+                self._calls.listed({receipt.ref for receipt in ack.sos}, moment)
+
+
+def presence(address: NodeAddress, state: PresenceState, *, boot: str, version: str) -> tuple[str, bytes]:
+    """The retained topic and payload that tell a node's presence."""
+    return address.topic(Channel.STATUS), encode(Status(state=state, boot=boot, version=version))

@@ -1,0 +1,175 @@
+"""Composition root of the edge agent: settings in, a running agent out."""
+
+import logging
+import signal
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from queue import SimpleQueue
+from random import Random
+from types import FrameType
+from typing import Final
+
+from edge.agent.calls import Calls
+from edge.agent.devices import Device
+from edge.agent.loop import LANES, Inbox, Loop, Stop, presence
+from edge.agent.upkeep import Upkeep
+from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
+from edge.clock import Clock
+from edge.drivers.driver import DriverContext, build_parts
+from edge.errors import DriverError, InvalidOptions, InvalidSettings
+from edge.ids import boot_of, machine_of, new_epoch, new_ref
+from edge.link import Endpoint, Link, LinkName, Will
+from edge.outbox import Opened, open_outbox
+from edge.sampling import WATCHED, SamplingPlan
+from edge.settings import DeviceSettings, EdgeSettings, read_password
+from edge.uplink.courier import Courier
+from edge.watchdog import Watchdog
+from protocols.lanes import Lane
+from protocols.presence import PresenceState
+from protocols.topics import Channel, NodeAddress
+
+VERSION: Final = installed_version("linli")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Settings and the file they came from."""
+
+    settings: EdgeSettings
+    path: Path
+
+    @property
+    def address(self) -> NodeAddress:
+        """The node's place in topics."""
+        return NodeAddress(self.settings.site, self.settings.node)
+
+
+def endpoints(configured: Configured) -> dict[LinkName, Endpoint]:
+    """Where the two connections go; raises InvalidSettings where the password cannot be read."""
+    broker = configured.settings.broker
+    password = read_password(configured.settings, source=str(configured.path))
+    users = {LinkName.SOS: configured.address.sos_username, LinkName.REST: configured.address.username}
+    return {
+        name: Endpoint(
+            host=broker.host, port=broker.port, username=user, password=password, tls=broker.tls, ca=broker.ca
+        )
+        for name, user in users.items()
+    }
+
+
+def build_devices(configured: Configured, *, clock: Clock, inbox: Inbox) -> list[Device]:
+    """Build every device without touching hardware; raises InvalidSettings with every mistake in the configuration."""
+    problems: list[tuple[str, str]] = []
+    devices: list[Device] = []
+    for number, settings in enumerate(configured.settings.devices):
+        try:
+            devices.append(_build_device(settings, base_dir=configured.path.parent, clock=clock, inbox=inbox))
+        except InvalidOptions as error:
+            problems += [(f"devices[{number}].{key}", reason) for key, reason in error.problems]
+        except DriverError as error:
+            problems.append((f"devices[{number}].driver", str(error)))
+    if problems:
+        raise InvalidSettings(str(configured.path), problems)
+    return devices
+
+
+def run(configured: Configured) -> None:
+    """Run the agent until SIGTERM or SIGINT; raises EdgeError where it cannot begin."""
+    inbox: Inbox = SimpleQueue()
+    settings = configured.settings
+    clock = Clock(settings.clock)
+    where = endpoints(configured)
+    devices = build_devices(configured, clock=clock, inbox=inbox)
+    machine = machine_of()
+    opened = open_outbox(settings.data_dir, boot=boot_of(settings.data_dir), machine=machine, new_epoch=new_epoch)
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 the signature of a handler
+        inbox.put(Stop())
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        _run_opened(configured, opened, clock=clock, inbox=inbox, devices=devices, where=where, machine=machine)
+    finally:
+        opened.close()
+
+
+def _run_opened(
+    configured: Configured,
+    opened: Opened,
+    *,
+    clock: Clock,
+    inbox: Inbox,
+    devices: list[Device],
+    where: dict[LinkName, Endpoint],
+    machine: str | None,
+) -> None:
+    outbox, address, settings = opened.outbox, configured.address, configured.settings
+    random = Random()  # noqa: S311 jitter, no secret
+    will = presence(address, PresenceState.OFFLINE, boot=outbox.boot, version=VERSION)
+    longest = {LinkName.SOS: LONGEST_SOS_S, LinkName.REST: LONGEST_REST_S}
+    links = {
+        name: Link(
+            name,
+            endpoint,
+            topics=[address.topic(Channel.ack(lane)) for lane in LANES[name]],
+            tell=inbox.put,
+            longest_wait_s=longest[name],
+            random=random,
+            will=Will(*will) if name is LinkName.REST else None,
+        )
+        for name, endpoint in where.items()
+    }
+
+    def publish(channel: Channel, payload: bytes) -> bool:
+        link = links[LinkName.SOS if channel.lane is Lane.SOS else LinkName.REST]
+        return link.publish(address.topic(channel), payload) is not None
+
+    calls = Calls(outbox, devices, boot=outbox.boot)
+    watchdog = Watchdog()
+    loop = Loop(
+        inbox=inbox,
+        clock=clock,
+        outbox=outbox,
+        courier=Courier(
+            outbox, publish=publish, lit=calls.lit, draw=random.random, machine=machine, home=settings.hub_id
+        ),
+        calls=calls,
+        upkeep=Upkeep(outbox, clock, data_dir=settings.data_dir, report=lambda event, details: None),
+        devices=devices,
+        links=links,
+        address=address,
+        version=VERSION,
+        new_ref=new_ref,
+        watchdog=watchdog,
+    )
+    _log.info("agent.started", extra={"node": address.username, "epoch": outbox.epoch, "devices": len(devices)})
+    for part in (*links.values(), *devices):
+        part.start()
+    watchdog.ready()
+    try:
+        loop.run()
+    finally:
+        watchdog.stopping()
+        for device in devices:
+            device.stop()
+        loop.finish()
+        links[LinkName.SOS].stop()
+        links[LinkName.REST].stop(farewell=loop.status(PresenceState.OFFLINE))
+        _log.info("agent.stopped", extra={"node": address.username})
+
+
+def _build_device(settings: DeviceSettings, *, base_dir: Path, clock: Clock, inbox: Inbox) -> Device:
+    context = DriverContext(device=settings.slug, kind=settings.kind, clock=clock, base_dir=base_dir)
+    parts = build_parts(settings.driver, settings.options, context)
+    if parts.sensor is not None and settings.kind is None:
+        raise InvalidOptions(settings.driver, [("kind", "is missing: a sensor's readings need a kind")])
+    plan = SamplingPlan(
+        interval_s=settings.interval_s,
+        watch=WATCHED.get(settings.kind or "", {}),
+        dead_band=settings.dead_band,
+        max_silence_s=settings.max_silence_s,
+    )
+    return Device(settings.slug, parts, kind=settings.kind, plan=plan, clock=clock, tell=inbox.put)

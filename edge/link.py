@@ -1,0 +1,244 @@
+"""One MQTT connection of the node: its own reconnect loop with full jitter, and callbacks that only fill a queue."""
+
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+from socket import SHUT_RDWR
+from threading import Event, Lock, Thread
+from typing import Any, Final
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.backoff import reconnect_delay_s
+
+KEEPALIVE_S: Final = 10
+_CONNECT_S: Final = 10.0
+"""Longest wait for the broker's word; a connection that held this long was a good one, its next failure starts anew."""
+_GOODBYE_S: Final = 2.0
+_log = logging.getLogger(__name__)
+
+
+class LinkName(StrEnum):
+    """A node's two connections."""
+
+    SOS = "sos"
+    REST = "rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and as whom to connect."""
+
+    host: str
+    port: int
+    username: str
+    password: str | None
+    tls: bool = False
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes, retained, when the connection breaks."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """Connected and subscribed; `largest_packet` is the broker's limit, None where it names none."""
+
+    link: LinkName
+    largest_packet: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The connection is gone, or an attempt failed; `refused` when the broker would not have us."""
+
+    link: LinkName
+    reason: str
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message came."""
+
+    link: LinkName
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """The broker answered a publish or a subscription with this reason; the outbox keeps what was published."""
+
+    link: LinkName
+    reason: str
+
+
+LinkEvent = LinkUp | LinkDown | Arrived | NotTaken
+
+
+class Link:
+    """One connection, made anew by a thread of its own until `stop`; `tell` must be quick and take no lock of ours."""
+
+    def __init__(
+        self,
+        name: LinkName,
+        endpoint: Endpoint,
+        *,
+        topics: Sequence[str],
+        tell: Callable[[LinkEvent], None],
+        longest_wait_s: float,
+        random: Random,
+        will: Will | None = None,
+    ) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._topics = list(topics)
+        self._tell = tell
+        self._longest_wait_s = longest_wait_s
+        self._random = random
+        self._will = will
+        self._stopping = Event()
+        self._client: Client | None = None
+        self._client_lock = Lock()
+        self._thread = Thread(target=self._run, name=f"link-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> MQTTMessageInfo | None:
+        """Publish at QoS 1 on the present connection; None when there is none."""
+        client = self._client
+        if client is None or not client.is_connected():
+            return None
+        try:
+            info = client.publish(topic, payload, qos=1, retain=retain)
+        except (OSError, ValueError):
+            return None
+        return info if info.rc == 0 else None
+
+    def stop(self, *, farewell: tuple[str, bytes] | None = None) -> None:
+        """Say a retained farewell where connected, disconnect in order, and end the thread; idempotent."""
+        if farewell is not None and (info := self.publish(*farewell, retain=True)) is not None:
+            with suppress(RuntimeError, ValueError):
+                info.wait_for_publish(_GOODBYE_S)
+        self._stopping.set()
+        with self._client_lock:
+            client = self._client
+            if client is not None:
+                client.disconnect()
+        if not self._thread.is_alive():
+            return
+        self._thread.join(_GOODBYE_S)
+        if client is not None:
+            _hang_up(client)
+        self._thread.join()
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            held = self._connect_once()
+            attempt = 0 if held else attempt + 1
+            wait_s = reconnect_delay_s(attempt, longest_s=self._longest_wait_s, draw=self._random.random())
+            self._stopping.wait(wait_s)
+
+    def _connect_once(self) -> bool:
+        """Connect and stay until the connection ends; tell whether it held long enough to count as good."""
+        ended = Event()
+        client = self._new_client(ended)
+        try:
+            client.connect(self._endpoint.host, self._endpoint.port, KEEPALIVE_S, clean_start=True)
+        except (OSError, ValueError) as error:
+            self._tell(LinkDown(self._name, reason=str(error)))
+            return False
+        with self._client_lock:
+            if self._stopping.is_set():
+                client.disconnect()
+            self._client = client
+        client.loop_start()
+        held = not ended.wait(_CONNECT_S)
+        if client.is_connected():
+            ended.wait()
+        self._client = None
+        _hang_up(client)
+        client.loop_stop()
+        return held
+
+    def _new_client(self, ended: Event) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._endpoint.username,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = 5.0
+        if self._endpoint.password is not None:
+            client.username_pw_set(self._endpoint.username, self._endpoint.password)
+        if self._endpoint.tls:
+            context = ssl.create_default_context(cafile=None if self._endpoint.ca is None else str(self._endpoint.ca))
+            client.tls_set_context(context)
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
+        name, tell = self._name, self._tell
+
+        def on_connect(
+            client: Client, userdata: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+        ) -> None:
+            if code.is_failure:
+                tell(LinkDown(name, reason=str(code), refused=True))
+                ended.set()
+                return
+            if self._topics:
+                client.subscribe([(topic, 0) for topic in self._topics])
+            tell(LinkUp(name, largest_packet=getattr(properties, "MaximumPacketSize", None)))
+
+        def on_disconnect(
+            client: Client, userdata: Any, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None
+        ) -> None:
+            tell(LinkDown(name, reason=str(code)))
+            ended.set()
+
+        def on_message(client: Client, userdata: Any, message: MQTTMessage) -> None:
+            tell(Arrived(name, message.topic, bytes(message.payload)))
+
+        def on_publish(
+            client: Client, userdata: Any, mid: int, code: ReasonCode, properties: Properties | None
+        ) -> None:
+            if code.is_failure:
+                tell(NotTaken(name, reason=f"publish: {code}"))
+
+        def on_subscribe(
+            client: Client, userdata: Any, mid: int, codes: list[ReasonCode], properties: Properties | None
+        ) -> None:
+            for code in codes:
+                if code.is_failure:
+                    tell(NotTaken(name, reason=f"subscribe: {code}"))
+
+        client.on_connect = on_connect
+        client.on_disconnect = on_disconnect
+        client.on_message = on_message
+        client.on_publish = on_publish
+        client.on_subscribe = on_subscribe
+        return client
+
+
+def _hang_up(client: Client) -> None:
+    """Close what is left of the connection, so that paho's thread ends even when the broker does not answer."""
+    connection = client.socket()
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(SHUT_RDWR)

@@ -1,0 +1,35 @@
+"""Looking into an outbox beside the running agent, without a lock and without a write."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from edge.errors import OutboxError
+from edge.outbox.schema import FILE_NAME, LANE_NUMBERS, connect_read_only
+
+
+def look(data_dir: Path) -> dict[str, Any]:
+    """Return where lanes and calls stand, in the shape of `linli-edge outbox --json`; raises OutboxError."""
+    path = data_dir / FILE_NAME
+    if not path.exists():
+        raise OutboxError(f"there is no outbox in {data_dir}")
+    try:
+        connection = connect_read_only(path)
+        try:
+            (epoch,) = connection.execute("SELECT value FROM facts WHERE name = 'epoch'").fetchone()
+            marks = {row[0]: row[1:] for row in connection.execute("SELECT lane, next, done FROM lanes")}
+            calls = connection.execute(
+                "SELECT ref, stored_at, sent_at, heard_at, heard_by FROM calls ORDER BY stored_at, ref"
+            ).fetchall()
+        finally:
+            connection.close()
+    except (sqlite3.Error, TypeError) as error:
+        raise OutboxError(f"outbox {path}: {error}") from error
+    lanes: list[dict[str, Any]] = []
+    for lane, number in LANE_NUMBERS.items():
+        following, done = marks[number]
+        lanes.append(
+            {"lane": lane.value, "epoch": epoch, "next": following, "high_water": done, "pending": following - 1 - done}
+        )
+    names = ("ref", "stored_at", "sent_at", "heard_at", "heard_by")
+    return {"lanes": lanes, "sos": [dict(zip(names, call, strict=True)) for call in calls]}

@@ -1,0 +1,80 @@
+"""What goes into the outbox and what comes out of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocols.envelope import Stamp
+from protocols.gaps import Gap, GapReason, GapRecord
+from protocols.lanes import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record to be stored: its encoded bytes, and for an SOS press or a fall the call that it opens."""
+
+    lane: Lane
+    body: bytes
+    call: "NewCall | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """An SOS or fall whose way to a person is followed."""
+
+    ref: str
+    device: str
+    event: str
+
+
+class CallStage(StrEnum):
+    """How far a call has come, as the hub told."""
+
+    SENT = "sent"
+    HEARD = "heard"
+    COMING = "coming"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A followed SOS or fall: instants as on the wire, `stored_ms` in uptime of `boot`."""
+
+    ref: str
+    device: str
+    event: str
+    stored_at: str
+    stored_ms: int
+    boot: str
+    sent_at: str | None = None
+    heard_at: str | None = None
+    heard_by: str | None = None
+    coming_at: str | None = None
+    closed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneMarks:
+    """Where a lane stands: the seq to come, the home hub's high-water mark, and the highest seq that may have left."""
+
+    next: int
+    done: int
+    released: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stored record, or a gap that takes the seqs from `first` through `last`."""
+
+    first: int
+    last: int
+    boot: str
+    synced: bool
+    body: bytes
+    anchor: Stamp | None = None
+    is_gap: bool = False
+
+
+def gap_row(first: int, last: int, *, reason: GapReason, boot: str) -> Row:
+    """Return the row that declares the seqs from `first` through `last` lost."""
+    body = GapRecord(gap=Gap(to=last, reason=reason)).model_dump_json().encode()
+    return Row(first=first, last=last, boot=boot, synced=True, body=body, is_gap=True)

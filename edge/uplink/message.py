@@ -1,0 +1,52 @@
+"""Pure: the lane message as bytes, joined from record bytes that the strict codec checked when they were stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from edge.outbox.rows import Row
+from protocols.codec import LARGEST_MESSAGE_BYTES
+from protocols.envelope import SCHEMA, ClockState, Stamp
+
+HEADER_BYTES: Final = 512
+"""Room kept for everything but the records."""
+RECORD_BYTES: Final = LARGEST_MESSAGE_BYTES - HEADER_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One lane message: its bytes, the seqs it takes, and the last seq of a gap in it."""
+
+    payload: bytes
+    first: int
+    last: int
+    records: int
+    gap_through: int | None
+
+
+def compose(rows: Sequence[Row], *, epoch: str, boot: str, now: Stamp) -> Message:
+    """Join the longest run at the head of `rows` that was stamped alike; `now` is told while still in that boot.
+
+    A gap was stamped by nobody and goes with any record.
+    """
+    run: list[Row] = []
+    stamped: Row | None = None
+    for row in rows:
+        if not row.is_gap:
+            if stamped is None:
+                stamped = row
+            elif (row.boot, row.synced) != (stamped.boot, stamped.synced):
+                break
+        run.append(row)
+    origin = stamped or run[0]
+    clock = ClockState.SYNCED if origin.synced else ClockState.UNSYNCED
+    head = f'{{"schema":{SCHEMA},"epoch":"{epoch}","first":{run[0].first},"boot":"{origin.boot}","clock":"{clock}"'
+    if origin.boot == boot:
+        head += f',"now":{now.model_dump_json()}'
+    if origin.anchor is not None and not origin.synced:
+        head += f',"anchor":{origin.anchor.model_dump_json()}'
+    payload = b"".join((head.encode(), b',"records":[', b",".join(row.body for row in run), b"]}"))
+    gaps = [row.last for row in run if row.is_gap]
+    return Message(
+        payload=payload, first=run[0].first, last=run[-1].last, records=len(run), gap_through=max(gaps, default=None)
+    )
