@@ -105,7 +105,7 @@ class TelemetryFile:
                 raise
 
     def connect_lazy(self) -> sqlite3.Connection:
-        """Return a connection whose commits keep their order but may be undone by a power cut; the caller closes it."""
+        """Return a connection whose commits keep their order but may be undone by a power cut; `close` takes it."""
         with _translated(self.path):
             connection = _connect(self.path)
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -143,11 +143,11 @@ class TelemetryFile:
             return str(error)
         return None
 
-    def close(self) -> None:
-        """Close every connection of this object; idempotent."""
+    def close(self, *lazy: sqlite3.Connection) -> None:
+        """Close every connection of this object, and those of `connect_lazy` that are given; idempotent."""
         with self._writing, self._pool:
             self._closed = True
-            for connection in (*self._idle_readers, self._writer):
+            for connection in (*lazy, *self._idle_readers, self._writer):
                 connection.close()
             self._idle_readers.clear()
 
