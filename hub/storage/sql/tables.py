@@ -221,6 +221,7 @@ epochs = Table(
     Column("number", Integer, nullable=False),
     Column("boot", String(16)),
     Column("past_boots", Text, nullable=False),
+    Column("cloned", Boolean, nullable=False),
     Column("first_contact_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("site", "node", "epoch"),
 )
@@ -450,6 +451,7 @@ work_order_log = Table(
     Column("person", String(26)),
     Column("reason", String(64)),
     Column("comment", Text),
+    Column("parameters", Text, nullable=False),
     sqlite_autoincrement=True,
 )
 webhooks = Table(

@@ -1,0 +1,40 @@
+"""What the wearer of a wristband is told of a press (`wire.md` §4)."""
+
+from dataclasses import dataclass
+
+from protocols.ack import SosReceipt, SosStage
+from protocols.instant import format_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PressProgress:
+    """How far the alert and the order of a press have come; people by the names they show."""
+
+    ref: str
+    seq: int
+    received_at_ms: int
+    notified_at_ms: int | None = None
+    acknowledged_at_ms: int | None = None
+    acknowledged_by: str | None = None
+    accepted_at_ms: int | None = None
+    """When a crew accepted the order; None also once the order is cancelled."""
+    accepted_by: str | None = None
+    closed_at_ms: int | None = None
+
+
+def receipt(progress: PressProgress) -> SosReceipt:
+    """Return the furthest stage, since when, and by whom somebody heard."""
+    heard_by = progress.acknowledged_by or progress.accepted_by
+    if progress.closed_at_ms is not None:
+        return _receipt(progress, SosStage.CLOSED, progress.closed_at_ms, heard_by)
+    if progress.accepted_at_ms is not None:
+        return _receipt(progress, SosStage.ON_THE_WAY, progress.accepted_at_ms, progress.accepted_by or heard_by)
+    if progress.acknowledged_at_ms is not None:
+        return _receipt(progress, SosStage.HEARD, progress.acknowledged_at_ms, progress.acknowledged_by)
+    if progress.notified_at_ms is not None:
+        return _receipt(progress, SosStage.NOTIFIED, progress.notified_at_ms, None)
+    return _receipt(progress, SosStage.RECEIVED, progress.received_at_ms, None)
+
+
+def _receipt(progress: PressProgress, stage: SosStage, at_ms: int, by: str | None) -> SosReceipt:
+    return SosReceipt(ref=progress.ref, seq=progress.seq, stage=stage, by=by, at=format_ms(at_ms))
