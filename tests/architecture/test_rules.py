@@ -78,3 +78,18 @@ def test_every_decision_of_the_edge_is_under_the_contracts_of_purity(name: str) 
     decisions = {f"edge.{word.strip(' ()')}" for word in layer.split("|")}
     existing = {".".join(path.with_suffix("").parts) for path in sources("edge")}
     assert (decisions & existing) - set(contract(name)["source_modules"]) == set()
+
+
+def test_the_settings_of_every_process_are_protected() -> None:
+    settings_modules = {
+        ".".join(path.with_suffix("").parts) for path in sources(*PACKAGES) if path.name == "settings.py"
+    }
+    assert settings_modules == set(contract("Settings are read once")["protected_modules"])
+
+
+def test_every_driver_and_channel_is_under_the_contract_of_independence() -> None:
+    listed = set(contract("Drivers and channels do not know each other")["modules"])
+    drivers = settings()["project"]["entry-points"]["linli_edge_drivers"].values()
+    assert {driver.partition(":")[0] for driver in drivers} - listed == set()
+    channels = {f"hub.channels.{path.stem}" for path in sources("hub") if path.match("hub/channels/[!_]*.py")}
+    assert channels - listed == set()
