@@ -1,0 +1,142 @@
+"""Plays recorded fill levels through the wire: their times are the node's clock, one container is one device."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from protocols.instant import format_instant
+from protocols.lanes import Lane
+from protocols.readings import Reading
+from protocols.topics import NodeAddress
+from simulators.clock import monotonic_s
+from simulators.community import SITE
+from simulators.conservation import Conservation, read_conservation
+from simulators.ids import identity
+from simulators.node import Node
+from simulators.registry import Access, DeviceEntry, Registry
+from simulators.rest import HubClient
+from simulators.samples import Sample, Series, group, merge
+from simulators.session import run_session
+from simulators.timeline import Moment
+from simulators.uplink import Uplink
+
+NODE: Final = "replay"
+_TOGETHER: Final = timedelta(minutes=1)
+"""Samples this close travel in one message: its `now` is the last of them, and none of them is late."""
+_AHEAD: Final = 400
+"""Unacknowledged records at which the replay waits for the hub: enough for a full window of full messages."""
+_PATIENT_S: Final = 90.0
+
+
+class ReplayClock:
+    """The clocks of a node whose time is that of its newest record."""
+
+    def __init__(self, first: datetime) -> None:
+        self._first = first
+        self._at = first
+
+    def advance(self, at: datetime) -> None:
+        """The node's clock now shows `at`."""
+        self._at = max(self._at, at)
+
+    def moment(self) -> Moment:
+        """Look at the clocks."""
+        return self.moment_at(self._at)
+
+    def moment_at(self, at: datetime) -> Moment:
+        """Return what they showed at that instant."""
+        return Moment(monotonic_s(), at, (at - self._first) // timedelta(milliseconds=1))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What was played, how long it took, and what the hub made of it."""
+
+    samples: int
+    took_s: float
+    new_site: bool
+    conservation: Conservation
+
+
+async def replay(
+    hub: HubClient,
+    series: Sequence[Series],
+    *,
+    site: str,
+    stop: asyncio.Event,
+    speed: float = 0.0,
+    broker_url: str | None = None,
+    seed: int = 0,
+) -> ReplayReport:
+    """Register the containers and play their samples; speed 0 is as fast as the hub acknowledges."""
+    samples = merge(series)
+    access, new_site = await _register(hub, series, site=site, broker_url=broker_url)
+    clock = ReplayClock(samples[0].at)
+    known_as = identity(new_epoch_because="outbox_lost" if access.known_before else None)
+    rng = Random(seed)
+    node = Node(
+        NodeAddress(site, NODE),
+        credential=access.credential,
+        broker=access.broker,
+        uplinks={lane: Uplink(lane, known_as, rng=rng) for lane in Lane},
+        identity=known_as,
+        clock=clock,
+        rng=rng,
+    )
+    began_s = monotonic_s()
+    await run_session([node], _play(node, samples, clock=clock, speed=speed), stop=stop)
+    took_s = monotonic_s() - began_s
+    conservation = await read_conservation(hub, site=site, epochs={NODE: known_as.epoch})
+    return ReplayReport(node.uplinks[Lane.TELEMETRY].next - 1, took_s, new_site, conservation)
+
+
+async def _register(
+    hub: HubClient, series: Sequence[Series], *, site: str, broker_url: str | None
+) -> tuple[Access, bool]:
+    """Register site, node and containers; in a site of its own, a silence of the recording is no dead node."""
+    registry = Registry(hub, site)
+    new_site = await registry.add_site(replace(SITE, slug=site, name=site))
+    access = await registry.add_node(NODE, name="replay of recorded fill levels", broker_url=broker_url)
+    await registry.add_devices(
+        DeviceEntry(
+            facility=one.container,
+            facility_kind="bin",
+            name=one.container,
+            device=f"{one.container}-us",
+            device_kind="fill_level",
+            node=NODE,
+            expected_interval_s=one.usual_interval_s,
+        )
+        for one in series
+    )
+    if new_site:
+        silence_s = max(one.longest_silence_s for one in series)
+        await registry.set_rule("nodeOffline", after_s=max(_PATIENT_S, 2 * silence_s))
+    return access, new_site
+
+
+async def _play(node: Node, samples: Sequence[Sample], *, clock: ReplayClock, speed: float) -> None:
+    began_s = monotonic_s()
+    first = samples[0].at
+    for together in group(samples, span=_TOGETHER):
+        if speed > 0:
+            due_s = (together[0].at - first).total_seconds() / speed
+            await asyncio.sleep(max(0.0, began_s + due_s - monotonic_s()))
+        await node.room(Lane.TELEMETRY, below=_AHEAD)
+        clock.advance(together[-1].at)
+        stamped = clock.moment()
+        for sample in together:
+            node.send(Lane.TELEMETRY, _record(sample, clock), stamped=stamped)
+
+
+def _record(sample: Sample, clock: ReplayClock) -> Reading:
+    return Reading(
+        device=f"{sample.container}-us",
+        kind="fill_level",
+        at=format_instant(sample.at),
+        uptime_ms=clock.moment_at(sample.at).uptime_ms,
+        values={"fill_percent": sample.fill_percent},
+    )
