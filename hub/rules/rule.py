@@ -1,4 +1,4 @@
-"""What a rule says: conditions raised, cleared and proven, each with its reason; a rule's next wake-up stands in its state."""
+"""What a rule says: conditions raised, cleared and proven, with their reasons; the next wake-up stands in its state."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +22,10 @@ class RuleReason(StrEnum):
     NODE_HEARD = "node_heard"
     NODE_EXPLAINS = "node_explains"
     """The device is silent because its node is: suppressed."""
+    DEVICE_REMOVED = "device_removed"
+    """The device that was silent or low is no longer attached to the facility."""
+    PARAMETERS_CHANGED = "parameters_changed"
+    """By the parameters in force now, the condition does not hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""What the rules remember of one facility: an object that is cheap to copy, and the compact JSON that is stored."""
+
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from hub.rules import bin_full, lamp
+from hub.rules.battery_low import BatteryState
+from hub.rules.bin_full import BinFullState
+from hub.rules.communication_failure import Condition, DeviceContact, Silence
+from hub.rules.lamp import Confirmation, LampState
+
+
+class FacilityState:
+    """What the rules remember of one facility; `wake_at_ms` is the earliest of its deadlines, by the hub's clock."""
+
+    __slots__ = ("batteries", "bin_full", "communication", "contacts", "lamp", "newest", "wake_at_ms")
+
+    newest: dict[str, int]
+    """Newest effective time evaluated, by kind."""
+    contacts: dict[str, DeviceContact]
+    batteries: dict[str, BatteryState]
+    bin_full: BinFullState
+    lamp: LampState
+    communication: Condition
+    wake_at_ms: int | None
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self.newest = {}
+        self.contacts = {}
+        self.batteries = {}
+        self.bin_full = bin_full.EMPTY
+        self.lamp = lamp.NEW
+        self.communication = Condition.CLEAR
+        self.wake_at_ms = None
+
+    def copy(self) -> "FacilityState":
+        other = _blank(FacilityState)
+        other.newest = self.newest.copy()
+        other.contacts = self.contacts.copy()
+        other.batteries = self.batteries.copy()
+        other.bin_full = self.bin_full
+        other.lamp = self.lamp
+        other.communication = self.communication
+        other.wake_at_ms = self.wake_at_ms
+        return other
+
+    def encode(self) -> str:
+        """Return the state as compact JSON; what was never touched is left out."""
+        parts: dict[str, Any] = {
+            "newest": self.newest,
+            "contacts": {device: _contact_row(contact) for device, contact in self.contacts.items()},
+        }
+        if self.batteries:
+            parts["batteries"] = {device: tuple(battery) for device, battery in self.batteries.items()}
+        if self.bin_full is not bin_full.EMPTY:
+            parts["bin_full"] = tuple(self.bin_full)
+        if self.lamp is not lamp.NEW:
+            level, switched_ms, failure, unexpected_on = self.lamp
+            parts["lamp"] = (level, switched_ms, tuple(failure), tuple(unexpected_on))
+        if self.communication is not Condition.CLEAR:
+            parts["communication"] = self.communication.value
+        if self.wake_at_ms is not None:
+            parts["wake_at_ms"] = self.wake_at_ms
+        return to_json(parts).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "FacilityState":
+        """Return the state that `encode` wrote."""
+        parts: dict[str, Any] = from_json(text)
+        state = cls()
+        state.newest = parts["newest"]
+        state.contacts = {device: _contact(row) for device, row in parts["contacts"].items()}
+        state.batteries = {device: BatteryState(*row) for device, row in parts.get("batteries", {}).items()}
+        if "bin_full" in parts:
+            state.bin_full = BinFullState(*parts["bin_full"])
+        if "lamp" in parts:
+            level, switched_ms, failure, unexpected_on = parts["lamp"]
+            state.lamp = LampState(level, switched_ms, Confirmation(*failure), Confirmation(*unexpected_on))
+        state.communication = Condition(parts.get("communication", Condition.CLEAR))
+        state.wake_at_ms = parts.get("wake_at_ms")
+        return state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FacilityState) and all(
+            getattr(self, name) == getattr(other, name) for name in FacilityState.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_blank = FacilityState.__new__
+
+
+def _contact_row(contact: DeviceContact) -> tuple[Any, ...]:
+    """Return the row of a contact: short in the steady case, which is nearly always."""
+    heard_ms, node, earlier, silence, supervised_ms, due_ms, quiet_ms, proving = contact
+    if silence is Silence.NONE and proving is None and quiet_ms is None and supervised_ms == heard_ms and not earlier:
+        return heard_ms, node, due_ms
+    return heard_ms, node, due_ms, earlier, silence.value, supervised_ms, quiet_ms, proving
+
+
+def _contact(row: list[Any]) -> DeviceContact:
+    if len(row) == 3:
+        heard_ms, node, due_ms = row
+        return DeviceContact(heard_ms, node, (), Silence.NONE, heard_ms, due_ms, None, None)
+    heard_ms, node, due_ms, earlier, silence, supervised_ms, quiet_ms, proving = row
+    hearers = tuple((slug, at_ms) for slug, at_ms in earlier)
+    return DeviceContact(heard_ms, node, hearers, Silence(silence), supervised_ms, due_ms, quiet_ms, proving)
