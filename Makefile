@@ -16,7 +16,7 @@ SYNC = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes
 LINLI = $(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup demo test check format bench servers lock clean
+.PHONY: help setup demo test check docs format bench servers lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -29,11 +29,16 @@ demo: $(DEMO_READY) ## Run broker, hub and a simulated community on loopback; Ct
 test: check servers ## Check, then run every test, real servers included
 	LINLI_HYPOTHESIS_PROFILE=ci $(BIN)/pytest
 
-check: .venv/ready-dev ## Lint, format, types, import contracts
+check: .venv/ready-dev ## Lint, format, types, import contracts, generated documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m protocols.schemas "$$fresh"; \
+	diff -r docs/schemas "$$fresh" || { echo "docs/schemas is not current; run: make docs" >&2; exit 1; }
+
+docs: .venv/ready-dev ## Renew the generated documents
+	$(BIN)/python -m protocols.schemas docs/schemas
 
 format: .venv/ready-dev ## Format and mend what can be mended
 	$(BIN)/ruff check --fix-only .
