@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hub.rules.facility import FacilityRules
-from hub.rules.parameters import NodeOfflineParameters, merge
+from hub.rules.parameters import (
+    BatteryLowParameters,
+    BinFullParameters,
+    CommunicationFailureParameters,
+    LampFailureParameters,
+    LampUnexpectedOnParameters,
+    NodeOfflineParameters,
+    merge,
+)
 from hub.vocabulary import FaultCode
 
 _NO_OVERRIDE: Final[Mapping[str, Any]] = {}
@@ -109,9 +117,7 @@ class Directory:
     def node_rules(self, site: str) -> NodeOfflineParameters:
         """Return the supervision parameters of a site's nodes."""
         overrides = self._overrides.get((f"site:{site}", FaultCode.NODE_OFFLINE), _NO_OVERRIDE)
-        merged = merge(FaultCode.NODE_OFFLINE, overrides)
-        assert isinstance(merged, NodeOfflineParameters)  # noqa: S101 the table says so
-        return merged
+        return merge(NodeOfflineParameters, overrides)
 
     def put(self, entry: Entry) -> None:
         """Add or replace an entry."""
@@ -167,8 +173,8 @@ class Directory:
         if facility.grid is not None:
             scopes.insert(1, f"grid:{facility.grid}")
 
-        def parameters(code: FaultCode) -> Any:  # noqa: ANN401 the class differs by fault code, `FacilityRules` checks it
-            return merge(code, *(self._overrides.get((scope, code), _NO_OVERRIDE) for scope in scopes))
+        def overrides(code: FaultCode) -> list[Mapping[str, Any]]:
+            return [self._overrides.get((scope, code), _NO_OVERRIDE) for scope in scopes]
 
         site = self.sites.get(facility.site)
         devices = self._devices_of.get(facility.id, {})
@@ -176,11 +182,11 @@ class Directory:
             kind=facility.kind,
             rated_power_w=facility.rated_power_w,
             location=site.location if site is not None else None,
-            bin_full=parameters(FaultCode.BIN_FULL),
-            lamp_failure=parameters(FaultCode.LAMP_FAILURE),
-            lamp_unexpected_on=parameters(FaultCode.LAMP_UNEXPECTED_ON),
-            battery_low=parameters(FaultCode.BATTERY_LOW),
-            communication_failure=parameters(FaultCode.COMMUNICATION_FAILURE),
+            bin_full=merge(BinFullParameters, *overrides(FaultCode.BIN_FULL)),
+            lamp_failure=merge(LampFailureParameters, *overrides(FaultCode.LAMP_FAILURE)),
+            lamp_unexpected_on=merge(LampUnexpectedOnParameters, *overrides(FaultCode.LAMP_UNEXPECTED_ON)),
+            battery_low=merge(BatteryLowParameters, *overrides(FaultCode.BATTERY_LOW)),
+            communication_failure=merge(CommunicationFailureParameters, *overrides(FaultCode.COMMUNICATION_FAILURE)),
             intervals_ms={device.slug: device.interval_ms for device in devices.values()},
             nodes={device.slug: device.node for device in devices.values()},
         )

@@ -27,13 +27,17 @@ class AdmittedEvent:
     name: EventName
 
 
-def admit_reading(directory: Directory, node: NodeEntry, lane: Lane, reading: Reading) -> AdmittedReading | RecordRejection:
+def admit_reading(
+    directory: Directory, node: NodeEntry, lane: Lane, reading: Reading
+) -> AdmittedReading | RecordRejection:
     """Admit a reading of `node` in `lane`, or say why not."""
     if lane is not Lane.TELEMETRY:
         return _reject(reading, RecordReason.WRONG_LANE, f"a reading in the {lane} lane")
     device = directory.devices.get((node.site, reading.device))
     if device is None:
-        return _reject(reading, RecordReason.UNKNOWN_DEVICE, f"device {reading.device!r} is not registered at {node.site}")
+        return _reject(
+            reading, RecordReason.UNKNOWN_DEVICE, f"device {reading.device!r} is not registered at {node.site}"
+        )
     if device.node is not None and device.node != node.slug:
         return _foreign(reading, device)
     checked = check_values(reading.kind, reading.values)

@@ -1,14 +1,14 @@
 """What a batch takes of its messages, lane by lane: points, events, refusals and gaps, gathered before anything is committed."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from hub.devices.directory import DeviceEntry, Directory, NodeEntry
 from hub.events import LifeSafetyHeard
-from hub.ingest.admission import AdmittedReading, admit_event, admit_reading
+from hub.ingest.admission import AdmittedEvent, AdmittedReading, admit_event, admit_reading
 from hub.ingest.decoding import HelloItem, LaneItem
-from hub.ingest.effective_time import Stamping, effective_time
+from hub.ingest.effective_time import EffectiveTime, Stamping, effective_time
 from hub.ingest.lane import LaneState, Outcome, Taken, TakenGap, place, settle, settle_gap, take
 from hub.ingest.ports import DeviceEvent
 from hub.ingest.quarantine import Refused
@@ -69,7 +69,9 @@ class Intake:
                 self._refuse(item, state, unit, unit.record)
         return before != (state.high_water, len(state.ahead))
 
-    def _take_reading(self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, reading: Reading) -> None:
+    def _take_reading(
+        self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, reading: Reading
+    ) -> None:
         admitted = admit_reading(self.directory, item.node, item.key.lane, reading)
         if not isinstance(admitted, AdmittedReading):
             self._refuse(item, state, taken, admitted)
@@ -81,18 +83,28 @@ class Intake:
         state.counts.left_out += admitted.left_out
         node = item.node
         point = Point(
-            node.site, device.facility_slug, node.slug, device.slug, reading.kind, at_ms, taken.seq, reading.quality, admitted.values
+            node.site,
+            device.facility_slug,
+            node.slug,
+            device.slug,
+            reading.kind,
+            at_ms,
+            taken.seq,
+            reading.quality,
+            admitted.values,
         )
         points = self.points.get(item.key)
         if points is None:
             points = self.points[item.key] = []
         points.append(point)
-        self.readings.append((
-            device,
-            ReadingInput(
-                device.slug, node.slug, reading.kind, at_ms, stamping.received_ms, reading.quality, admitted.values
-            ),
-        ))
+        self.readings.append(
+            (
+                device,
+                ReadingInput(
+                    device.slug, node.slug, reading.kind, at_ms, stamping.received_ms, reading.quality, admitted.values
+                ),
+            )
+        )
         settle(state, taken, Outcome.STORED)
 
     def _take_event(self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, event: Event) -> None:
@@ -100,41 +112,14 @@ class Intake:
         if isinstance(admitted, RecordRejection):
             self._refuse(item, state, taken, admitted)
             return
-        device, node = admitted.device, item.node
+        node = item.node
         when = effective_time(stamping, event.at, event.uptime_ms, previous_ms=state.last_at_ms)
         if taken.seq == state.high_water + 1:
             state.last_at_ms = when.at_ms
-        self.events.append(
-            DeviceEvent(
-                site=node.site,
-                facility=device.facility,
-                node=node.slug,
-                device=device.slug,
-                event=admitted.name,
-                ref=event.ref,
-                at_ms=when.at_ms,
-                time_source=when.source,
-                received_ms=item.received_ms,
-                quality=event.quality,
-                details=event.details,
-            )
-        )
+        self.events.append(device_event(admitted, event, when, node=node, received_ms=item.received_ms))
         if admitted.name in LIFE_SAFETY:
-            self.alarms.append(
-                LifeSafetyHeard(
-                    subject=Subject(node.site, facility=device.facility),
-                    fault_code=FAULT_OF[admitted.name],
-                    event=admitted.name,
-                    ref=event.ref,
-                    at_ms=when.at_ms,
-                    received_ms=item.received_ms,
-                    late=item.received_ms - when.at_ms > LATE_SOS_MS,
-                    device=device.slug,
-                    node=node.slug,
-                    epoch=item.key.epoch,
-                    seq=taken.seq,
-                )
-            )
+            key, received_ms = item.key, item.received_ms
+            self.alarms.append(alarm(admitted, event, when, key=key, seq=taken.seq, node=node, received_ms=received_ms))
         settle(state, taken, Outcome.STORED)
 
     def _refuse(self, item: LaneItem, state: LaneState, taken: Taken, rejection: RecordRejection) -> None:
@@ -158,6 +143,51 @@ class Intake:
         settle(state, taken, Outcome.QUARANTINED)
 
 
+def device_event(
+    admitted: AdmittedEvent, event: Event, when: EffectiveTime, *, node: NodeEntry, received_ms: int
+) -> DeviceEvent:
+    """Return an admitted event as it is stored."""
+    return DeviceEvent(
+        site=node.site,
+        facility=admitted.device.facility,
+        node=node.slug,
+        device=admitted.device.slug,
+        event=admitted.name,
+        ref=event.ref,
+        at_ms=when.at_ms,
+        time_source=when.source,
+        received_ms=received_ms,
+        quality=event.quality,
+        details=event.details,
+    )
+
+
+def alarm(
+    admitted: AdmittedEvent,
+    event: Event,
+    when: EffectiveTime,
+    *,
+    key: LaneKey,
+    seq: int,
+    node: NodeEntry,
+    received_ms: int,
+) -> LifeSafetyHeard:
+    """Return what an admitted life-safety event tells the hub."""
+    return LifeSafetyHeard(
+        subject=Subject(node.site, facility=admitted.device.facility),
+        fault_code=FAULT_OF[admitted.name],
+        event=admitted.name,
+        ref=event.ref,
+        at_ms=when.at_ms,
+        received_ms=received_ms,
+        late=received_ms - when.at_ms > LATE_SOS_MS,
+        device=admitted.device.slug,
+        node=node.slug,
+        epoch=key.epoch,
+        seq=seq,
+    )
+
+
 def unknown_source(refused: Refused, node: NodeEntry | None) -> LifeSafetyHeard:
     """Return the alarm for an SOS message that cannot be decoded, at its node, else at its site."""
     assert refused.raw_hash is not None  # noqa: S101 messages are held by their hash
@@ -178,21 +208,13 @@ def unknown_source(refused: Refused, node: NodeEntry | None) -> LifeSafetyHeard:
 
 
 def _unknown_source(item: LaneItem, taken: Taken, rejection: RecordRejection) -> LifeSafetyHeard:
-    said: Mapping[str, object] = {}
-    try:
-        parsed: object = json.loads(rejection.raw)
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, dict):
-        said = parsed  # pyright: ignore[reportUnknownVariableType] what was refused may hold anything
-    ref = said.get("ref")
-    event = said.get("event")
+    ref, event = _said(rejection.raw)
     fall = event in (EventName.FALL_DETECTED, EventName.FALL_CANCELLED)
     return LifeSafetyHeard(
         subject=Subject(item.node.site, node=item.node.id),
         fault_code=FaultCode.FALL_DETECTED if fall else FaultCode.SOS_PRESSED,
         event=EventName.FALL_DETECTED if fall else EventName.SOS_PRESSED,
-        ref=ref if isinstance(ref, str) and ref else f"{item.key.epoch}:{taken.seq}",
+        ref=ref or f"{item.key.epoch}:{taken.seq}",
         at_ms=item.received_ms,
         received_ms=item.received_ms,
         late=False,
@@ -202,6 +224,19 @@ def _unknown_source(item: LaneItem, taken: Taken, rejection: RecordRejection) ->
         seq=taken.seq,
         source_unknown=True,
     )
+
+
+def _said(raw: bytes) -> tuple[str | None, str | None]:
+    """Return the ref and the event name that a refused record says, where it says them."""
+    try:
+        parsed: Any = json.loads(raw)
+    except ValueError:
+        return None, None
+    if not isinstance(parsed, dict):
+        return None, None
+    said = cast("dict[str, Any]", parsed)
+    ref, event = said.get("ref"), said.get("event")
+    return ref[:256] if isinstance(ref, str) else None, event if isinstance(event, str) else None
 
 
 def _header_json(header: LaneHeader) -> str:

@@ -40,6 +40,8 @@ class EpochEntry:
     number: int
     boot: str | None
     past_boots: tuple[str, ...]
+    cloned: bool = False
+    """Two boots were seen alternating; told once."""
 
 
 class LaneRepository(Protocol):
@@ -85,7 +87,9 @@ class QuarantineRepository(Protocol):
         """Return an item; raises NotFoundError."""
         ...
 
-    def decide(self, quarantine_id: str, state: QuarantineState, *, by: str | None, at_ms: int, comment: str) -> QuarantineItem:
+    def decide(
+        self, quarantine_id: str, state: QuarantineState, *, by: str | None, at_ms: int, comment: str
+    ) -> QuarantineItem:
         """Record a person's decision."""
         ...
 
@@ -101,7 +105,9 @@ class DeviceEventRepository(Protocol):
 class IncidentRepository(Protocol):
     """Incidents: losses, resets, clones."""
 
-    def add(self, incident_id: str, *, site: str, node: str | None, kind: str, at_ms: int, details: Mapping[str, Any]) -> None:
+    def add(
+        self, incident_id: str, *, site: str, node: str | None, kind: str, at_ms: int, details: Mapping[str, Any]
+    ) -> None:
         """Record an incident."""
         ...
 

@@ -1,7 +1,7 @@
 """The gate: one writer of the state database at a time, life-safety first."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -25,7 +25,7 @@ class Gate:
         self._waiting = [0] * len(Priority)
 
     @contextmanager
-    def held(self, priority: Priority) -> Iterator[None]:
+    def held(self, priority: Priority) -> Generator[None]:
         """Hold the gate; not reentrant."""
         with self._condition:
             self._waiting[priority] += 1

@@ -1,12 +1,21 @@
 """The unit of work: the only commit. Reactions run inside the transaction until no event is left; listeners hear of it afterwards."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
+from hub.errors import StorageError
 from hub.events import Event
+from hub.storage.sql.device_events import SqlDeviceEvents
+from hub.storage.sql.directory import SqlDirectory
 from hub.storage.sql.gate import Gate, Priority
+from hub.storage.sql.incidents import SqlIncidents
+from hub.storage.sql.lanes import SqlLanes
+from hub.storage.sql.meta import SqlMeta
+from hub.storage.sql.quarantine import SqlQuarantine
+from hub.storage.sql.states import SqlStates
 
 React = Callable[["SqlUnit", Event, int], Iterable[Event]]
 """(unit, event, at_ms) → the events that follow."""
@@ -21,6 +30,13 @@ class SqlUnit:
         """Bind the repositories to `connection`."""
         self.connection = connection
         self.new_id = new_id
+        self.meta = SqlMeta(connection)
+        self.directory = SqlDirectory(connection)
+        self.lanes = SqlLanes(connection)
+        self.quarantine = SqlQuarantine(connection)
+        self.device_events = SqlDeviceEvents(connection)
+        self.incidents = SqlIncidents(connection)
+        self.states = SqlStates(connection)
         self._pending: list[Event] = []
         self._happened: list[Event] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -72,13 +88,16 @@ class SqlTransactions:
         self._listeners.append(listener)
 
     @contextmanager
-    def begin(self, priority: Priority = Priority.PERSON, *, at_ms: int | None = None) -> Iterator[SqlUnit]:
+    def begin(self, priority: Priority = Priority.PERSON, *, at_ms: int | None = None) -> Generator[SqlUnit]:
         """Write: hold the gate, begin, yield the unit, react, commit; an exception rolls everything back."""
         with self._gate.held(priority):
-            with self._engine.begin() as connection:
-                unit = SqlUnit(connection, new_id=self._new_id)
-                yield unit
-                happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
+            try:
+                with self._engine.begin() as connection:
+                    unit = SqlUnit(connection, new_id=self._new_id)
+                    yield unit
+                    happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
+            except OperationalError as error:
+                raise StorageError(str(error.orig)) from error
             unit.committed()
         if happened:
             for listener in self._listeners:
@@ -93,7 +112,7 @@ class SqlTransactions:
         return self.begin(Priority.BACKGROUND)
 
     @contextmanager
-    def read(self) -> Iterator[SqlUnit]:
+    def read(self) -> Generator[SqlUnit]:
         """Read a consistent snapshot; writes are not possible and events not heard."""
         with self._engine.connect().execution_options(linli_read_only=True) as connection, connection.begin():
             yield SqlUnit(connection, new_id=self._new_id)

@@ -1,0 +1,267 @@
+"""The hot path: decode → admit → telemetry → one state transaction → acknowledge, a batch at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from hub.devices.directory import Directory, NodeEntry
+from hub.errors import StorageError
+from hub.events import QuarantineChanged
+from hub.ingest.acknowledgement import Acknowledger
+from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem, StatusItem, decode, said_now_ms
+from hub.ingest.epochs import greet, meet
+from hub.ingest.intake import Intake, unknown_source
+from hub.ingest.lane import LaneState
+from hub.ingest.ports import Transactions, Unit
+from hub.ingest.quarantine import Refused, payload_hash
+from hub.ingest.renewal import Renewal
+from hub.ingest.sources import Incoming
+from hub.ingest.supervision import Heard, Supervisor
+from hub.metrics import Metrics
+from hub.telemetry.point import LaneBatch, LaneKey
+from hub.telemetry.ports import TelemetryStore
+from protocols.lanes import Lane
+from protocols.rejections import MessageReason
+from protocols.topics import TopicError, parse_topic
+
+log = structlog.get_logger("hub.ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where a batch is committed, telemetry first."""
+
+    telemetry: TelemetryStore
+    transactions: Transactions
+
+
+class Pipeline:
+    """Takes batches of one consumer. Its lanes are its own: no other thread moves them."""
+
+    def __init__(
+        self,
+        consumer: str,
+        *,
+        stores: Stores,
+        renewal: Renewal,
+        supervisor: Supervisor,
+        acknowledger: Acknowledger,
+        metrics: Metrics,
+        now_ms: Callable[[], int],
+        advance: Callable[[int], None] | None = None,
+    ) -> None:
+        """Wire a pipeline named after its consumer: `sos` goes before everybody at the state's gate.
+
+        `advance` moves simulated time to what a message says, sweeping on the way; None: time is the machine's.
+        """
+        self._consumer = consumer
+        self._stores = stores
+        self._begin = stores.transactions.life_safety if consumer == Lane.SOS else stores.transactions.background
+        self._renewal = renewal
+        self._supervisor = supervisor
+        self._acknowledger = acknowledger
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._advance = advance
+        self._lanes: dict[LaneKey, LaneState] = {}
+        self._met: set[tuple[str, str, str]] = set()
+
+    def process(self, batch: Sequence[Incoming]) -> None:
+        """Take a batch; what cannot be committed is not acknowledged, so its edges send it again.
+
+        A message that breaks the hub's own code is isolated and quarantined: it must not stop the others for ever.
+        """
+        try:
+            self._process(batch)
+        except StorageError:
+            self._metrics.failed_batches.labels(self._consumer).inc()
+            raise
+        except Exception:
+            self._metrics.failed_batches.labels(self._consumer).inc()
+            if len(batch) == 1:
+                log.exception("ingest.message_failed", topic=batch[0].topic)
+                self._hold_broken(batch[0])
+                return
+            log.warning("ingest.batch_split", messages=len(batch))
+            for incoming in batch:
+                self.process([incoming])
+
+    def _process(self, batch: Sequence[Incoming]) -> None:
+        directory = self._renewal.renew()
+        if self._advance is None:
+            self._take([item for incoming in batch if (item := decode(incoming, directory)) is not None], directory)
+            return
+        for incoming in batch:
+            item = decode(incoming, directory)
+            said_ms = None if item is None else said_now_ms(item)
+            if said_ms is not None:
+                self._advance(said_ms)
+            timely = replace(incoming, received_ms=self._now_ms())
+            item = decode(timely, directory)
+            if item is not None:
+                self._take([item], directory)
+
+    def _take(self, items: list[Item], directory: Directory) -> None:
+        keys = {item.key for item in items if isinstance(item, LaneItem | HelloItem)}
+        intake = Intake(directory, self._working(keys))
+        moved: set[LaneKey] = set()
+        for item in items:
+            if isinstance(item, LaneItem):
+                if intake.take(item):
+                    moved.add(item.key)
+            elif isinstance(item, HelloItem):
+                intake.greet(item)
+        if intake.points:
+            lanes = intake.lanes
+            self._stores.telemetry.append(
+                [LaneBatch(key, lanes[key].high_water, points) for key, points in intake.points.items()]
+            )
+        with self._begin() as unit:
+            self._commit(unit, items, intake)
+        self._answer(items, intake, moved)
+        self._count(items, intake)
+
+    def _working(self, keys: set[LaneKey]) -> dict[LaneKey, LaneState]:
+        unknown = [key for key in keys if key not in self._lanes]
+        if unknown:
+            with self._stores.transactions.read() as unit:
+                found = unit.lanes.load(unknown)
+            for key in unknown:
+                self._lanes[key] = found.get(key) or LaneState(key)
+        return {key: self._lanes[key].copy() for key in keys}
+
+    def _commit(self, unit: Unit, items: list[Item], intake: Intake) -> None:
+        heard: dict[str, Heard] = {}
+        for item in items:
+            match item:
+                case HelloItem():
+                    closed = greet(unit, item)
+                    for key in closed:
+                        if key in intake.lanes:
+                            intake.lanes[key].closed = True
+                    _hear(heard, item.node, item.received_ms)
+                case LaneItem():
+                    _hear(heard, item.node, item.received_ms)
+                case StatusItem():
+                    self._supervisor.note_status(unit, item)
+                    if not item.retained and item.status.state != "offline":
+                        _hear(heard, item.node, item.received_ms)
+                case RefusedItem():
+                    self._hold(unit, item)
+        for key in intake.lanes:
+            if (key.site, key.node, key.epoch) not in self._met:
+                meet(unit, key, self._now_ms())
+        for refused in intake.refused:
+            self._quarantine(unit, refused)
+        for key, gap in intake.gaps:
+            unit.lanes.add_gap(key, gap, self._now_ms())
+            unit.incidents.add(
+                unit.new_id(),
+                site=key.site,
+                node=key.node,
+                kind="gap",
+                at_ms=self._now_ms(),
+                details={
+                    "epoch": key.epoch,
+                    "lane": key.lane,
+                    "from": gap.from_seq,
+                    "to": gap.to_seq,
+                    "reason": gap.reason,
+                },
+            )
+        for event in intake.events:
+            unit.device_events.add(event)
+        unit.emit(*intake.alarms)
+        self._supervisor.evaluate(unit, intake, heard)
+        unit.lanes.save({key: self._lanes[key] for key in intake.lanes}, intake.lanes.values())
+
+        def install() -> None:
+            for key, state in intake.lanes.items():
+                self._lanes[key] = state
+                self._met.add((key.site, key.node, key.epoch))
+
+        unit.on_committed(install)
+
+    def _hold(self, unit: Unit, item: RefusedItem) -> None:
+        new = self._quarantine(unit, item.refused)
+        if new and item.life_safety:
+            unit.emit(unknown_source(item.refused, item.node))
+
+    def _quarantine(self, unit: Unit, refused: Refused) -> bool:
+        quarantine_id, new = unit.quarantine.hold(refused, unit.new_id())
+        if new:
+            unit.emit(QuarantineChanged(quarantine_id, refused.site, "held", refused.received_ms))
+        return new
+
+    def _answer(self, items: list[Item], intake: Intake, moved: set[LaneKey]) -> None:
+        answered: set[LaneKey] = set()
+        for item in items:
+            if isinstance(item, HelloItem):
+                self._acknowledger.acknowledge(intake.lanes[item.key], hello_uptime_ms=item.hello.uptime_ms)
+                answered.add(item.key)
+            elif (
+                isinstance(item, RefusedItem)
+                and item.node is not None
+                and item.lane is not None
+                and item.answer_hash is not None
+            ):
+                reason = item.refused.reason
+                assert isinstance(reason, MessageReason)  # noqa: S101 a whole message was refused
+                self._acknowledger.refuse(
+                    item.node.site, item.node.slug, lane=item.lane, reason=reason, payload_hash=item.answer_hash
+                )
+        for key, state in intake.lanes.items():
+            if key not in answered:
+                self._acknowledger.acknowledge(state, progress=key in moved)
+
+    def _count(self, items: list[Item], intake: Intake) -> None:
+        metrics = self._metrics
+        now_ms = self._now_ms()
+        for key, state in intake.lanes.items():
+            counts = state.counts
+            if counts.stored:
+                metrics.stored.labels(key.lane).inc(counts.stored)
+                if state.last_at_ms is not None:
+                    metrics.lane_lag.labels(key.lane).observe(max(0, now_ms - state.last_at_ms) / 1000)
+            if counts.duplicates:
+                metrics.duplicates.labels(key.lane).inc(counts.duplicates)
+            if counts.left_out:
+                metrics.left_out.inc(counts.left_out)
+        for refused in intake.refused:
+            metrics.quarantined.labels(refused.lane, refused.reason).inc()
+        for key, gap in intake.gaps:
+            metrics.gaps.labels(key.lane, gap.reason).inc(gap.lost)
+        for item in items:
+            if isinstance(item, RefusedItem):
+                metrics.refused.labels(item.refused.reason).inc()
+        if items and self._advance is None:
+            received_ms = min(
+                item.refused.received_ms if isinstance(item, RefusedItem) else item.received_ms for item in items
+            )
+            metrics.commit.labels(self._consumer).observe(max(0, now_ms - received_ms) / 1000)
+
+    def _hold_broken(self, incoming: Incoming) -> None:
+        try:
+            address = parse_topic(incoming.topic).address
+        except TopicError:
+            return
+        refused = Refused(
+            received_ms=incoming.received_ms,
+            site=address.site,
+            node=address.node,
+            lane=None,
+            epoch=None,
+            seq=None,
+            reason=MessageReason.MALFORMED_JSON,
+            detail="the hub failed on this message; its log says where",
+            raw=incoming.payload,
+            raw_hash=payload_hash(incoming.payload),
+        )
+        with self._begin() as unit:
+            self._quarantine(unit, refused)
+
+
+def _hear(heard: dict[str, Heard], node: NodeEntry, at_ms: int) -> None:
+    former = heard.get(node.id)
+    heard[node.id] = Heard(node, at_ms, 1 if former is None else former.contacts + 1)

@@ -1,0 +1,225 @@
+"""Rule states in memory: evaluated with each batch, swept when a deadline comes due, taken over only after the commit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hub.devices.directory import Directory, NodeEntry
+from hub.events import ConditionCleared, ConditionRaised, Event, NodeChanged, RepairProven
+from hub.ingest.decoding import StatusItem
+from hub.ingest.intake import Intake
+from hub.ingest.ports import Transactions, Unit
+from hub.rules import node as node_rule
+from hub.rules.facility import (
+    FacilityRules,
+    FacilityState,
+    NodeContact,
+    Supervision,
+    evaluate_reading,
+    is_late,
+    note_contact,
+    wake,
+)
+from hub.rules.node import NodeState
+from hub.rules.rule import Cleared, Effect, Raised
+from hub.vocabulary import Subject, rest_id
+from protocols.instant import parse_instant_ms
+from protocols.presence import PresenceState
+
+SWEEP_LIMIT: Final = 500
+"""Deadlines looked at in one transaction; the rest follow in the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A node spoke: when last, and how many messages of it the batch has."""
+
+    node: NodeEntry
+    at_ms: int
+    contacts: int
+
+
+class Supervisor:
+    """Holds the rule states of facilities and nodes. Everything happens inside a state transaction, so one thread at a time."""
+
+    def __init__(self, directory: Directory) -> None:
+        """Start without states; those of nodes are loaded by `start`, those of facilities when they are needed."""
+        self._directory = directory
+        self._facilities: dict[str, FacilityState] = {}
+        self._nodes: dict[str, NodeState] = {}
+        self._listening: dict[str, int | None] = {}
+
+    def start(self, transactions: Transactions) -> None:
+        """Load the supervision of nodes."""
+        with transactions.read() as unit:
+            self._nodes = unit.states.load_nodes()
+
+    def listening(self, consumer: str, since_ms: int | None) -> None:
+        """Note since when a consumer hears its nodes; None: it hears nobody. Silence is judged only while all of them hear."""
+        self._listening[consumer] = since_ms
+
+    @property
+    def listening_since_ms(self) -> int | None:
+        """Since when every consumer hears; None while one does not."""
+        times = [since_ms for since_ms in self._listening.values() if since_ms is not None]
+        return max(times) if times and len(times) == len(self._listening) else None
+
+    def evaluate(self, unit: Unit, intake: Intake, heard: Mapping[str, Heard]) -> None:
+        """Evaluate a batch inside its transaction: who was heard, what was measured."""
+        nodes = self._hear_nodes(unit, heard)
+        facilities = {device.facility for device, _ in intake.readings} | {event.facility for event in intake.events}
+        working = self._working(unit, facilities)
+        rules_of = self._directory.rules_of
+        for device, reading in intake.readings:
+            facility = device.facility
+            state = working[facility]
+            if is_late(
+                state,
+                kind=reading.kind,
+                at_ms=reading.at_ms,
+                received_ms=reading.received_ms,
+                interval_ms=device.interval_ms,
+            ):
+                _, effects = note_contact(
+                    rules_of(facility), state, device=reading.device, node=reading.node, received_ms=reading.received_ms
+                )
+            else:
+                _, effects = evaluate_reading(rules_of(facility), state, reading)
+            if effects:
+                unit.emit(*_events(Subject(device.site, facility=facility), effects))
+        for event in intake.events:
+            _, effects = note_contact(
+                rules_of(event.facility),
+                working[event.facility],
+                device=event.device,
+                node=event.node,
+                received_ms=event.received_ms,
+            )
+            unit.emit(*_events(Subject(event.site, facility=event.facility), effects))
+        self._save(unit, working, nodes)
+
+    def note_status(self, unit: Unit, item: StatusItem) -> None:
+        """Keep what a node says of itself; planned silence moves its deadline."""
+        unit.states.save_status(item.node.id, item.payload.decode("utf-8", "replace"))
+        unit.emit(NodeChanged(Subject(item.node.site, node=item.node.id), item.status.state, item.received_ms))
+        former = self._nodes.get(item.node.id)
+        asleep = item.status.state is PresenceState.SLEEPING
+        if former is None or item.retained or (not asleep and former.sleeping_until_ms is None):
+            return
+        until_ms = parse_instant_ms(item.status.until) if asleep else None
+        parameters = self._directory.node_rules(item.node.site)
+        state = node_rule.note_sleeping(parameters, former, until_ms=until_ms, at_ms=item.received_ms)
+        self._save(unit, {}, {item.node.id: state})
+        self._nodes[item.node.id] = state
+
+    def sweep(self, transactions: Transactions, at_ms: int) -> bool:
+        """Look at the deadlines of rules that have come; tell whether there may be more."""
+        with transactions.read() as unit:
+            nodes = unit.states.due_nodes(at_ms, SWEEP_LIMIT)
+            facilities = unit.states.due_facilities(at_ms, SWEEP_LIMIT)
+        if not nodes and not facilities:
+            return False
+        with transactions.background() as unit:
+            self._wake_nodes(unit, nodes, at_ms)
+            self._wake_facilities(unit, facilities, at_ms)
+        return len(nodes) == SWEEP_LIMIT or len(facilities) == SWEEP_LIMIT
+
+    def _hear_nodes(self, unit: Unit, heard: Mapping[str, Heard]) -> dict[str, NodeState]:
+        changed: dict[str, NodeState] = {}
+        for node_id, contact in heard.items():
+            former = self._nodes.get(node_id)
+            parameters = self._directory.node_rules(contact.node.site)
+            state, effects = former or NodeState(), ()
+            for _ in range(contact.contacts if state.offline or state.heard_since_return is not None else 1):
+                state, said = node_rule.note_contact(parameters, state, at_ms=contact.at_ms)
+                effects += said
+            changed[node_id] = state
+            subject = Subject(contact.node.site, node=node_id)
+            if former is None:
+                unit.emit(NodeChanged(subject, "heard", contact.at_ms))
+            unit.emit(*_events(subject, effects))
+            if former is not None and former.offline and not state.offline:
+                unit.emit(NodeChanged(subject, "back", contact.at_ms))
+                children = self._directory.facilities_of_node(contact.node.site, contact.node.slug)
+                unit.states.wake_facilities(children, contact.at_ms)
+        return changed
+
+    def _working(self, unit: Unit, facilities: Iterable[str]) -> dict[str, FacilityState]:
+        wanted = list(facilities)
+        missing = [facility for facility in wanted if facility not in self._facilities]
+        if missing:
+            found = unit.states.load_facilities(missing)
+            for facility in missing:
+                self._facilities[facility] = found.get(facility) or FacilityState()
+        return {facility: self._facilities[facility].copy() for facility in wanted}
+
+    def _save(self, unit: Unit, facilities: Mapping[str, FacilityState], nodes: Mapping[str, NodeState]) -> None:
+        if facilities:
+            unit.states.save_facilities(facilities)
+        if nodes:
+            unit.states.save_nodes(nodes)
+
+        def install() -> None:
+            self._facilities.update(facilities)
+            self._nodes.update(nodes)
+
+        unit.on_committed(install)
+
+    def _wake_nodes(self, unit: Unit, nodes: Sequence[str], at_ms: int) -> None:
+        changed: dict[str, NodeState] = {}
+        for node_id in nodes:
+            state = self._nodes.get(node_id) or NodeState()
+            site, _, slug = node_id.partition(".")
+            subject = Subject(site, node=node_id)
+            if self._directory.node(site, slug) is None:
+                changed[node_id] = NodeState()
+                continue
+            state, effects = node_rule.wake(
+                self._directory.node_rules(site), state, at_ms=at_ms, listening_since_ms=self.listening_since_ms
+            )
+            changed[node_id] = state
+            unit.emit(*_events(subject, effects))
+            if any(isinstance(effect, Raised) for effect in effects):
+                unit.emit(NodeChanged(subject, "silent", at_ms))
+                unit.states.wake_facilities(self._directory.facilities_of_node(site, slug), at_ms)
+        self._save(unit, {}, changed)
+
+    def _wake_facilities(self, unit: Unit, facilities: Sequence[str], at_ms: int) -> None:
+        working = self._working(unit, facilities)
+        for facility in facilities:
+            entry = self._directory.facilities.get(facility)
+            if entry is None:
+                working[facility] = FacilityState()
+                continue
+            state = working[facility]
+            rules = self._directory.rules_of(facility)
+            _, effects = wake(rules, state, at_ms=at_ms, supervision=self._supervision(entry.site, rules, state))
+            unit.emit(*_events(Subject(entry.site, facility=facility), effects))
+        self._save(unit, working, {})
+
+    def _supervision(self, site: str, rules: FacilityRules, state: FacilityState) -> Supervision:
+        hearers = {node for node in rules.nodes.values() if node is not None}
+        hearers.update(contact.node for contact in state.contacts.values())
+        hearers.update(slug for contact in state.contacts.values() for slug, _ in contact.earlier)
+        contacts: dict[str, NodeContact] = {}
+        for slug in hearers:
+            node = self._nodes.get(rest_id(site, slug))
+            if node is not None and node.last_heard_ms is not None:
+                contacts[slug] = NodeContact(node.last_heard_ms, node.offline)
+        return Supervision(self.listening_since_ms, contacts)
+
+
+def _events(subject: Subject, effects: Sequence[Effect]) -> list[Event]:
+    events: list[Event] = []
+    for effect in effects:
+        if isinstance(effect, Raised):
+            parent = effect.parent_node
+            explained_by = None if parent is None else Subject(subject.site, node=rest_id(subject.site, parent))
+            events.append(
+                ConditionRaised(subject, effect.fault_code, effect.reason, effect.at_ms, effect.value, explained_by)
+            )
+        elif isinstance(effect, Cleared):
+            events.append(ConditionCleared(subject, effect.fault_code, effect.reason, effect.at_ms, effect.value))
+        else:
+            events.append(RepairProven(subject, effect.fault_code, effect.reason, effect.at_ms, effect.value))
+    return events

@@ -1,0 +1,101 @@
+"""A consumer's thread: a bounded queue, batches by size, bytes and age, and shedding of telemetry when it is full."""
+
+import threading
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import structlog
+
+from hub.clock import monotonic_s
+from hub.errors import StorageError
+from hub.ingest.pipeline import Pipeline
+from hub.ingest.sources import Incoming, Source
+from hub.metrics import Metrics
+
+log = structlog.get_logger("hub.ingest")
+
+BATCH_MESSAGES: Final = 400
+BATCH_BYTES: Final = 2_000_000
+QUEUE_MESSAGES: Final = 50_000
+QUEUE_BYTES: Final = 64_000_000
+RETRY_S: Final = 1.0
+"""Pause after a commit that failed; nothing of it was acknowledged, the edges send again."""
+_TELEMETRY: Final = "/up/telemetry"
+
+
+class Worker:
+    """Takes the messages of one source through one pipeline."""
+
+    def __init__(self, name: str, *, source: Source, pipeline: Pipeline, metrics: Metrics, linger_s: float) -> None:
+        """Wire it; `linger_s` is how long a lone message waits for company before it is committed."""
+        self._name = name
+        self._source = source
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._linger_s = linger_s
+        self._queue: SimpleQueue[Incoming | None] = SimpleQueue()
+        self._put_bytes = 0
+        self._taken_bytes = 0
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin to take messages."""
+        self._metrics.measure(self._metrics.queue_messages.labels(self._name), self._queue.qsize)
+        self._thread = threading.Thread(target=self._run, name=f"ingest-{self._name}", daemon=True)
+        self._thread.start()
+        self._source.start(self.deliver)
+
+    def stop(self) -> None:
+        """Take no more messages, finish the batch under way; idempotent."""
+        self._stopping.set()
+        self._source.stop()
+        self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def deliver(self, incoming: Incoming) -> None:
+        """Queue a message; telemetry is shed undecoded while the queue is full: its edge holds it and sends it again."""
+        size = len(incoming.payload)
+        full = self._put_bytes - self._taken_bytes + size > QUEUE_BYTES or self._queue.qsize() >= QUEUE_MESSAGES
+        if full and incoming.topic.endswith(_TELEMETRY):
+            self._metrics.shed.inc()
+            return
+        self._put_bytes += size
+        self._queue.put(incoming)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            batch = self._next_batch()
+            if not batch:
+                continue
+            try:
+                self._pipeline.process(batch)
+            except StorageError as error:
+                log.error("ingest.commit_failed", consumer=self._name, messages=len(batch), reason=str(error))  # noqa: TRY400 one line says it
+                self._stopping.wait(RETRY_S)
+
+    def _next_batch(self) -> list[Incoming]:
+        first = self._queue.get()
+        if first is None:
+            return []
+        batch, size = [first], len(first.payload)
+        deadline_s = monotonic_s() + self._linger_s
+        while len(batch) < BATCH_MESSAGES and size < BATCH_BYTES:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                left_s = deadline_s - monotonic_s()
+                if left_s <= 0:
+                    break
+                try:
+                    item = self._queue.get(timeout=left_s)
+                except Empty:
+                    break
+            if item is None:
+                break
+            batch.append(item)
+            size += len(item.payload)
+        self._taken_bytes += size
+        return batch

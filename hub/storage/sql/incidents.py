@@ -1,0 +1,65 @@
+"""Rows ⇄ incidents."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from hub.storage.sql.rows import document
+from hub.storage.sql.tables import incidents
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that should not have happened to data: a loss, a reset, a clone."""
+
+    id: str
+    site: str
+    node: str | None
+    kind: str
+    at_ms: int
+    details: Mapping[str, Any]
+
+
+class SqlIncidents:
+    """Incidents in the state database."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on one transaction."""
+        self._connection = connection
+
+    def add(
+        self, incident_id: str, *, site: str, node: str | None, kind: str, at_ms: int, details: Mapping[str, Any]
+    ) -> None:
+        """Record an incident."""
+        self._connection.execute(
+            insert(incidents).values(
+                id=incident_id, site=site, node=node, kind=kind, at_ms=at_ms, details=document(details)
+            )
+        )
+
+    def page(
+        self,
+        *,
+        sites: list[str] | None,
+        site: str | None = None,
+        node: str | None = None,
+        kind: str | None = None,
+        limit: int = 200,
+        before_id: str | None = None,
+    ) -> list[Incident]:
+        """Return incidents of the sites a caller may see (None: all), newest first."""
+        query = select(incidents).order_by(incidents.c.id.desc()).limit(limit)
+        if sites is not None:
+            query = query.where(incidents.c.site.in_(sites))
+        for column, wanted in ((incidents.c.site, site), (incidents.c.node, node), (incidents.c.kind, kind)):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        if before_id is not None:
+            query = query.where(incidents.c.id < before_id)
+        return [
+            Incident(row.id, row.site, row.node, row.kind, row.at_ms, json.loads(row.details))
+            for row in self._connection.execute(query)
+        ]

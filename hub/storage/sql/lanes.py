@@ -1,0 +1,234 @@
+"""Rows ⇄ lanes, epochs and gaps."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+
+from hub.ingest.lane import LaneState, Outcome, TakenGap
+from hub.ingest.ports import EpochEntry
+from hub.storage.sql.rows import document, upsert
+from hub.storage.sql.tables import epochs, gaps, lane_ahead, lanes
+from hub.telemetry.point import LaneKey
+from protocols.lanes import Lane
+
+_SAVE: Final = upsert(lanes, add=("stored", "quarantined", "gaps", "duplicates", "left_out"), keep=("closed_at_ms",))
+_SAVE_EPOCH: Final = upsert(epochs, keep=("number", "first_contact_ms"))
+_CHUNK: Final = 200
+"""Keys in one statement: SQLite takes 32 766 variables, four a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneItem:
+    """A lane as operators see it; high_water = stored + quarantined + gaps, always."""
+
+    epoch: str
+    lane: str
+    high_water: int
+    produced: int
+    stored: int
+    quarantined: int
+    gaps: int
+    duplicates: int
+    closed_at_ms: int | None
+    loss: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapItem:
+    """A declared loss."""
+
+    id: int
+    epoch: str
+    lane: str
+    from_seq: int
+    to_seq: int
+    reason: str
+    recorded_at_ms: int
+
+
+class SqlLanes:
+    """Lanes in the state database."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on one transaction."""
+        self._connection = connection
+
+    def load(self, keys: Sequence[LaneKey]) -> dict[LaneKey, LaneState]:
+        """Return the lanes that exist, with what was handled ahead of a hole."""
+        found: dict[LaneKey, LaneState] = {}
+        for start in range(0, len(keys), _CHUNK):
+            wanted = [(key.site, key.node, key.epoch, key.lane.value) for key in keys[start : start + _CHUNK]]
+            columns = (lanes.c.site, lanes.c.node, lanes.c.epoch, lanes.c.lane)
+            for row in self._connection.execute(select(lanes).where(tuple_(*columns).in_(wanted))):
+                key = LaneKey(row.site, row.node, row.epoch, Lane(row.lane))
+                found[key] = LaneState(
+                    key, row.high_water, row.hello_next, row.last_at_ms, closed=row.closed_at_ms is not None
+                )
+            ahead = (lane_ahead.c.site, lane_ahead.c.node, lane_ahead.c.epoch, lane_ahead.c.lane)
+            for row in self._connection.execute(select(lane_ahead).where(tuple_(*ahead).in_(wanted))):
+                key = LaneKey(row.site, row.node, row.epoch, Lane(row.lane))
+                found.setdefault(key, LaneState(key)).ahead[row.seq] = Outcome(row.outcome)
+        return found
+
+    def save(self, before: Mapping[LaneKey, LaneState], states: Iterable[LaneState]) -> None:
+        """Write where lanes stand now and add their counts."""
+        rows: list[dict[str, Any]] = []
+        for state in states:
+            key, counts = state.key, state.counts
+            rows.append(
+                {
+                    "site": key.site,
+                    "node": key.node,
+                    "epoch": key.epoch,
+                    "lane": key.lane.value,
+                    "high_water": state.high_water,
+                    "stored": counts.stored,
+                    "quarantined": counts.quarantined,
+                    "gaps": counts.gaps,
+                    "duplicates": counts.duplicates,
+                    "left_out": counts.left_out,
+                    "hello_next": state.hello_next,
+                    "last_at_ms": state.last_at_ms,
+                    "closed_at_ms": None,
+                }
+            )
+            former = before.get(key)
+            if former is not None and (former.ahead or state.ahead) and former.ahead != state.ahead:
+                self._save_ahead(key, former.ahead, state.ahead)
+        if rows:
+            self._connection.execute(_SAVE, rows)
+
+    def add_gap(self, key: LaneKey, gap: TakenGap, recorded_at_ms: int) -> None:
+        """Record a declared loss."""
+        self._connection.execute(
+            insert(gaps).values(
+                site=key.site,
+                node=key.node,
+                epoch=key.epoch,
+                lane=key.lane.value,
+                from_seq=gap.from_seq,
+                to_seq=gap.to_seq,
+                reason=gap.reason.value,
+                recorded_at_ms=recorded_at_ms,
+            )
+        )
+
+    def epochs(self, site: str, node: str) -> list[EpochEntry]:
+        """Return a node's epochs, oldest first."""
+        rows = self._connection.execute(
+            select(epochs).where(epochs.c.site == site, epochs.c.node == node).order_by(epochs.c.number)
+        )
+        return [
+            EpochEntry(row.epoch, row.number, row.boot, tuple(json.loads(row.past_boots)), cloned=bool(row.cloned))
+            for row in rows
+        ]
+
+    def save_epoch(self, site: str, node: str, entry: EpochEntry, first_contact_ms: int) -> None:
+        """Insert or update an epoch."""
+        self._connection.execute(
+            _SAVE_EPOCH,
+            {
+                "site": site,
+                "node": node,
+                "epoch": entry.epoch,
+                "number": entry.number,
+                "boot": entry.boot,
+                "past_boots": document(entry.past_boots),
+                "cloned": entry.cloned,
+                "first_contact_ms": first_contact_ms,
+            },
+        )
+
+    def close_older(self, site: str, node: str, lane: str, number: int, at_ms: int) -> list[tuple[LaneKey, int]]:
+        """Close the open lanes of epochs before `number`; return them with their losses."""
+        older = select(epochs.c.epoch).where(epochs.c.site == site, epochs.c.node == node, epochs.c.number < number)
+        where = (
+            lanes.c.site == site,
+            lanes.c.node == node,
+            lanes.c.lane == lane,
+            lanes.c.closed_at_ms.is_(None),
+            lanes.c.epoch.in_(older),
+        )
+        rows = self._connection.execute(select(lanes).where(*where)).all()
+        if rows:
+            self._connection.execute(update(lanes).where(*where).values(closed_at_ms=at_ms))
+        return [(LaneKey(site, node, row.epoch, Lane(row.lane)), _loss(row)) for row in rows]
+
+    def move_released(self, key: LaneKey) -> None:
+        """Move one record of the lane from quarantined to stored."""
+        self._connection.execute(
+            update(lanes)
+            .where(
+                lanes.c.site == key.site,
+                lanes.c.node == key.node,
+                lanes.c.epoch == key.epoch,
+                lanes.c.lane == key.lane.value,
+            )
+            .values(quarantined=lanes.c.quarantined - 1, stored=lanes.c.stored + 1)
+        )
+
+    def items(self, site: str, node: str) -> list[LaneItem]:
+        """Return a node's lanes, newest epoch first."""
+        rows = self._connection.execute(
+            select(lanes)
+            .join(
+                epochs,
+                (epochs.c.site == lanes.c.site) & (epochs.c.node == lanes.c.node) & (epochs.c.epoch == lanes.c.epoch),
+            )
+            .where(lanes.c.site == site, lanes.c.node == node)
+            .order_by(epochs.c.number.desc(), lanes.c.lane)
+        )
+        return [
+            LaneItem(
+                epoch=row.epoch,
+                lane=row.lane,
+                high_water=row.high_water,
+                produced=max(row.high_water, (row.hello_next or 1) - 1),
+                stored=row.stored,
+                quarantined=row.quarantined,
+                gaps=row.gaps,
+                duplicates=row.duplicates,
+                closed_at_ms=row.closed_at_ms,
+                loss=_loss(row) if row.closed_at_ms is not None else 0,
+            )
+            for row in rows
+        ]
+
+    def gap_items(self, site: str, node: str, *, limit: int, before_id: int | None = None) -> list[GapItem]:
+        """Return a node's declared losses, newest first."""
+        query = select(gaps).where(gaps.c.site == site, gaps.c.node == node).order_by(gaps.c.id.desc()).limit(limit)
+        if before_id is not None:
+            query = query.where(gaps.c.id < before_id)
+        return [
+            GapItem(row.id, row.epoch, row.lane, row.from_seq, row.to_seq, row.reason, row.recorded_at_ms)
+            for row in self._connection.execute(query)
+        ]
+
+    def residual(self) -> int:
+        """Return Σ (high water - stored - quarantined - gaps) over all lanes: 0, always."""
+        total = func.sum(lanes.c.high_water - lanes.c.stored - lanes.c.quarantined - lanes.c.gaps)
+        return int(self._connection.execute(select(total)).scalar() or 0)
+
+    def _save_ahead(self, key: LaneKey, before: Mapping[int, Outcome], after: Mapping[int, Outcome]) -> None:
+        names = {"site": key.site, "node": key.node, "epoch": key.epoch, "lane": key.lane.value}
+        gone = [seq for seq in before if seq not in after]
+        if gone:
+            self._connection.execute(
+                delete(lane_ahead).where(
+                    lane_ahead.c.site == key.site,
+                    lane_ahead.c.node == key.node,
+                    lane_ahead.c.epoch == key.epoch,
+                    lane_ahead.c.lane == key.lane.value,
+                    lane_ahead.c.seq.in_(gone),
+                )
+            )
+        new = [{**names, "seq": seq, "outcome": outcome.value} for seq, outcome in after.items() if seq not in before]
+        if new:
+            self._connection.execute(insert(lane_ahead), new)
+
+
+def _loss(row: Any) -> int:  # noqa: ANN401 a row of the lanes table
+    return max(0, (row.hello_next or 1) - 1 - row.high_water)

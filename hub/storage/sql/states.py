@@ -1,0 +1,113 @@
+"""Rows ⇄ rule states and their deadlines."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, func, select, text, union_all, update
+
+from hub.rules.facility import FacilityState
+from hub.rules.node import NodeState
+from hub.storage.sql.rows import upsert
+from hub.storage.sql.tables import alerts, facility_states, node_states, work_orders
+
+_SAVE_FACILITY: Final = upsert(facility_states)
+_SAVE_NODE: Final = upsert(node_states, keep=("status",))
+_SAVE_STATUS: Final = text(
+    "INSERT INTO node_states (node, state, status, wake_at_ms) VALUES (:node, :state, :status, NULL) "
+    "ON CONFLICT (node) DO UPDATE SET status = excluded.status"
+)
+_CHUNK: Final = 500
+
+
+class SqlStates:
+    """Rule states in the state database."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on one transaction."""
+        self._connection = connection
+
+    def load_facilities(self, facilities: Sequence[str]) -> dict[str, FacilityState]:
+        """Return the states that exist."""
+        found: dict[str, FacilityState] = {}
+        for start in range(0, len(facilities), _CHUNK):
+            wanted = facilities[start : start + _CHUNK]
+            rows = self._connection.execute(
+                select(facility_states.c.facility, facility_states.c.state).where(
+                    facility_states.c.facility.in_(wanted)
+                )
+            )
+            found.update((row.facility, FacilityState.decode(row.state)) for row in rows)
+        return found
+
+    def save_facilities(self, states: Mapping[str, FacilityState]) -> None:
+        """Write states and deadlines."""
+        self._connection.execute(
+            _SAVE_FACILITY,
+            [
+                {"facility": facility, "state": state.encode(), "wake_at_ms": state.wake_at_ms}
+                for facility, state in states.items()
+            ],
+        )
+
+    def load_nodes(self) -> dict[str, NodeState]:
+        """Return the supervision of every node, by REST id."""
+        rows = self._connection.execute(select(node_states.c.node, node_states.c.state))
+        return {row.node: NodeState.decode(row.state) for row in rows}
+
+    def save_nodes(self, states: Mapping[str, NodeState]) -> None:
+        """Write supervision and deadlines."""
+        self._connection.execute(
+            _SAVE_NODE,
+            [
+                {"node": node, "state": state.encode(), "status": None, "wake_at_ms": state.wake_at_ms}
+                for node, state in states.items()
+            ],
+        )
+
+    def save_status(self, node: str, status: str) -> None:
+        """Keep what a node last said of itself."""
+        self._connection.execute(_SAVE_STATUS, {"node": node, "state": NodeState().encode(), "status": status})
+
+    def statuses(self, nodes: Sequence[str]) -> dict[str, tuple[NodeState, str | None]]:
+        """Return the supervision of nodes and what they last said of themselves (JSON)."""
+        rows = self._connection.execute(select(node_states).where(node_states.c.node.in_(nodes)))
+        return {row.node: (NodeState.decode(row.state), row.status) for row in rows}
+
+    def due_facilities(self, at_ms: int, limit: int) -> list[str]:
+        """Return facilities whose deadline has come."""
+        query = select(facility_states.c.facility).where(facility_states.c.wake_at_ms <= at_ms)
+        return list(self._connection.execute(query.order_by(facility_states.c.wake_at_ms).limit(limit)).scalars())
+
+    def due_nodes(self, at_ms: int, limit: int) -> list[str]:
+        """Return nodes whose deadline has come."""
+        query = select(node_states.c.node).where(node_states.c.wake_at_ms <= at_ms)
+        return list(self._connection.execute(query.order_by(node_states.c.wake_at_ms).limit(limit)).scalars())
+
+    def wake_facilities(self, facilities: Iterable[str], at_ms: int) -> None:
+        """Bring the deadline of facilities forward to `at_ms`."""
+        wanted = list(facilities)
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            self._connection.execute(
+                update(facility_states).where(facility_states.c.facility.in_(chunk)).values(wake_at_ms=at_ms)
+            )
+
+    def wake_scope(self, site: str, at_ms: int) -> None:
+        """Bring every deadline of a site forward: its rules changed."""
+        prefix = f"{site}."
+        for table, key in ((facility_states, facility_states.c.facility), (node_states, node_states.c.node)):
+            self._connection.execute(
+                update(table).where(key.startswith(prefix, autoescape=True)).values(wake_at_ms=at_ms)
+            )
+
+    def earliest_wake_ms(self) -> int | None:
+        """Return the earliest deadline of facilities, nodes, alerts and orders."""
+        columns = (
+            facility_states.c.wake_at_ms,
+            node_states.c.wake_at_ms,
+            alerts.c.wake_at_ms,
+            work_orders.c.wake_at_ms,
+        )
+        earliest = union_all(*(select(func.min(column).label("at_ms")) for column in columns)).subquery()
+        at_ms = self._connection.execute(select(func.min(earliest.c.at_ms))).scalar()
+        return None if at_ms is None else int(at_ms)
