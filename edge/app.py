@@ -7,24 +7,26 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
+from shutil import disk_usage
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from edge.agent.calls import Calls
-from edge.agent.devices import Device
+from edge.agent.devices import Device, Occurred
 from edge.agent.loop import LANES, Inbox, Loop, Stop, presence
 from edge.agent.upkeep import Upkeep
 from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
 from edge.clock import Clock
-from edge.drivers.driver import DriverContext, build_parts
+from edge.drivers.driver import DriverContext, Occurrence, build_parts
 from edge.errors import DriverError, InvalidOptions, InvalidSettings
 from edge.ids import boot_of, machine_of, new_epoch, new_ref
 from edge.link import Endpoint, Link, LinkName, Will
-from edge.outbox import Opened, open_outbox
+from edge.outbox import Opened, Reset, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
 from edge.settings import DeviceSettings, EdgeSettings, read_password
 from edge.uplink.courier import Courier
 from edge.watchdog import Watchdog
+from protocols.events import EventName
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.topics import Channel, NodeAddress
@@ -92,8 +94,10 @@ def run(configured: Configured) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         _run_opened(configured, opened, clock=clock, inbox=inbox, devices=devices, where=where, machine=machine)
-    finally:
-        opened.close()
+    except BaseException:
+        opened.close(in_order=False)
+        raise
+    opened.close(in_order=True)
 
 
 def _run_opened(
@@ -127,7 +131,17 @@ def _run_opened(
         link = links[LinkName.SOS if channel.lane is Lane.SOS else LinkName.REST]
         return link.publish(address.topic(channel), payload) is not None
 
-    calls = Calls(outbox, devices, boot=outbox.boot)
+    def report(event: EventName, details: dict[str, Any]) -> None:
+        _log.warning(event.value, extra=details)
+        if settings.self_device is not None:
+            occurrence = Occurrence(event=event.value, at_s=clock.monotonic_s(), details=details)
+            inbox.put(Occurred(settings.self_device, occurrence))
+
+    if opened.reset is not None:
+        report(EventName.OUTBOX_RESET, _told(opened.reset))
+    if outbox.anchor is not None:
+        clock.recall(outbox.anchor)
+    calls = Calls(outbox.calls, devices, boot=outbox.boot)
     watchdog = Watchdog()
     loop = Loop(
         inbox=inbox,
@@ -137,7 +151,13 @@ def _run_opened(
             outbox, publish=publish, lit=calls.lit, draw=random.random, machine=machine, home=settings.hub_id
         ),
         calls=calls,
-        upkeep=Upkeep(outbox, clock, data_dir=settings.data_dir, report=lambda event, details: None),
+        upkeep=Upkeep(
+            outbox,
+            limit_bytes=settings.outbox.limit_mb << 20,
+            min_disk_free=settings.outbox.min_free_mb << 20,
+            disk_free=lambda: disk_usage(settings.data_dir).free,
+            report=report,
+        ),
         devices=devices,
         links=links,
         address=address,
@@ -159,6 +179,11 @@ def _run_opened(
         links[LinkName.SOS].stop()
         links[LinkName.REST].stop(farewell=loop.status(PresenceState.OFFLINE))
         _log.info("agent.stopped", extra={"node": address.username})
+
+
+def _told(reset: Reset) -> dict[str, Any]:
+    kept = None if reset.set_aside is None else reset.set_aside.name
+    return {"because": reset.because.value, "detail": reset.detail, "set_aside": kept, "salvaged": reset.salvaged}
 
 
 def _build_device(settings: DeviceSettings, *, base_dir: Path, clock: Clock, inbox: Inbox) -> Device:

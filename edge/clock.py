@@ -9,7 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from protocols.envelope import ClockState
+from protocols.envelope import ClockState, Stamp
+from protocols.instant import from_ms, parse_instant_ms
 
 _ADJTIMEX_ERROR: Final = 5
 """adjtimex(2): TIME_ERROR, the kernel's clock is not synchronized."""
@@ -101,6 +102,12 @@ class Clock:
         tolerated = timedelta(milliseconds=round_trip_ms / 2 + _TOLERATED_MS)
         if self._hub_zero is None or abs(zero - self._hub_zero) > tolerated:
             self._hub_zero = zero
+
+    def recall(self, anchor: Stamp) -> None:
+        """Take up what an agent that ran before in this boot had learnt of the time."""
+        at_ms = parse_instant_ms(anchor.at)
+        if at_ms is not None and self._hub_zero is None:
+            self._hub_zero = from_ms(at_ms) - timedelta(milliseconds=anchor.uptime_ms)
 
     def _probe(self, uptime_ms: int) -> None:
         if self._system_counts or self._source is ClockSource.HUB:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from random import Random
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from threading import Event, Lock, Thread
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -22,7 +22,10 @@ from edge.backoff import reconnect_delay_s
 KEEPALIVE_S: Final = 10
 _CONNECT_S: Final = 10.0
 """Longest wait for the broker's word; a connection that held this long was a good one, its next failure starts anew."""
+_SOCKET_S: Final = 5.0
+"""Longest wait for the socket."""
 _GOODBYE_S: Final = 2.0
+"""Longest wait for the broker's word at the end."""
 _log = logging.getLogger(__name__)
 
 
@@ -112,6 +115,7 @@ class Link:
         self._random = random
         self._will = will
         self._stopping = Event()
+        self._ended = Event()
         self._client: Client | None = None
         self._client_lock = Lock()
         self._thread = Thread(target=self._run, name=f"link-{name}", daemon=True)
@@ -158,9 +162,9 @@ class Link:
 
     def _connect_once(self) -> bool:
         """Connect and stay until the connection ends; tell whether it held long enough to count as good."""
-        ended = Event()
-        client = self._new_client(ended)
+        self._ended.clear()
         try:
+            client = self._new_client()
             client.connect(self._endpoint.host, self._endpoint.port, KEEPALIVE_S, clean_start=True)
         except (OSError, ValueError) as error:
             self._tell(LinkDown(self._name, reason=str(error)))
@@ -170,75 +174,77 @@ class Link:
                 client.disconnect()
             self._client = client
         client.loop_start()
-        held = not ended.wait(_CONNECT_S)
+        held = not self._ended.wait(_CONNECT_S)
         if client.is_connected():
-            ended.wait()
+            self._ended.wait()
         self._client = None
         _hang_up(client)
         client.loop_stop()
         return held
 
-    def _new_client(self, ended: Event) -> Client:
+    def _new_client(self) -> Client:
+        """Return a client for one connection; what an old one still held in memory goes with it."""
+        endpoint = self._endpoint
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=self._endpoint.username,
+            client_id=endpoint.username,
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
-        client.connect_timeout = 5.0
-        if self._endpoint.password is not None:
-            client.username_pw_set(self._endpoint.username, self._endpoint.password)
-        if self._endpoint.tls:
-            context = ssl.create_default_context(cafile=None if self._endpoint.ca is None else str(self._endpoint.ca))
-            client.tls_set_context(context)
+        client.connect_timeout = _SOCKET_S
+        if endpoint.password is not None:
+            client.username_pw_set(endpoint.username, endpoint.password)
+        if endpoint.tls:
+            context = ssl.create_default_context(cafile=None if endpoint.ca is None else str(endpoint.ca))
+            client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType] paho leaves it untyped
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
-        name, tell = self._name, self._tell
-
-        def on_connect(
-            client: Client, userdata: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
-        ) -> None:
-            if code.is_failure:
-                tell(LinkDown(name, reason=str(code), refused=True))
-                ended.set()
-                return
-            if self._topics:
-                client.subscribe([(topic, 0) for topic in self._topics])
-            tell(LinkUp(name, largest_packet=getattr(properties, "MaximumPacketSize", None)))
-
-        def on_disconnect(
-            client: Client, userdata: Any, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None
-        ) -> None:
-            tell(LinkDown(name, reason=str(code)))
-            ended.set()
-
-        def on_message(client: Client, userdata: Any, message: MQTTMessage) -> None:
-            tell(Arrived(name, message.topic, bytes(message.payload)))
-
-        def on_publish(
-            client: Client, userdata: Any, mid: int, code: ReasonCode, properties: Properties | None
-        ) -> None:
-            if code.is_failure:
-                tell(NotTaken(name, reason=f"publish: {code}"))
-
-        def on_subscribe(
-            client: Client, userdata: Any, mid: int, codes: list[ReasonCode], properties: Properties | None
-        ) -> None:
-            for code in codes:
-                if code.is_failure:
-                    tell(NotTaken(name, reason=f"subscribe: {code}"))
-
-        client.on_connect = on_connect
-        client.on_disconnect = on_disconnect
-        client.on_message = on_message
-        client.on_publish = on_publish
-        client.on_subscribe = on_subscribe
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
         return client
+
+    # Callbacks run in paho's thread, some while it holds a lock of its own: they only tell (`libraries.md` §1, 9).
+
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self._tell(LinkDown(self._name, reason=str(code), refused=True))
+            self._ended.set()
+            return
+        client.subscribe([(topic, 0) for topic in self._topics])
+        self._tell(LinkUp(self._name, largest_packet=getattr(properties, "MaximumPacketSize", None)))
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if not self._ended.is_set():
+            self._tell(LinkDown(self._name, reason=str(code)))
+        self._ended.set()
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._tell(Arrived(self._name, message.topic, bytes(message.payload)))
+
+    def _on_publish(
+        self, _client: Client, _data: Any, _mid: int, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self._tell(NotTaken(self._name, reason=f"publish: {code}"))
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        for code in codes:
+            if code.is_failure:
+                self._tell(NotTaken(self._name, reason=f"subscribe: {code}"))
 
 
 def _hang_up(client: Client) -> None:
     """Close what is left of the connection, so that paho's thread ends even when the broker does not answer."""
-    connection = client.socket()
+    connection = cast("socket | None", client.socket())
     if connection is not None:
         with suppress(OSError):
             connection.shutdown(SHUT_RDWR)

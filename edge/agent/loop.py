@@ -10,7 +10,6 @@ from edge.agent.devices import Device, Occurred, Sampled
 from edge.agent.recording import Unusable, event_draft, is_life_safety, reading_draft
 from edge.agent.upkeep import Upkeep
 from edge.clock import Clock, Moment
-from edge.drivers.driver import Occurrence
 from edge.errors import OutboxError
 from edge.link import Arrived, Link, LinkDown, LinkEvent, LinkName, LinkUp, NotTaken
 from edge.outbox import Draft, Outbox
@@ -121,11 +120,6 @@ class Loop:
         if not any(device.is_stuck(at_s=moment.uptime_ms / 1_000) for device in self._devices):
             self._watchdog.feed(at_ms=moment.uptime_ms)
         return going
-
-    def report(self, device: str, event: str, details: dict[str, object]) -> None:
-        """Record trouble of the node itself."""
-        occurrence = Occurrence(event=event, at_s=self._clock.monotonic_s(), details=details)
-        self._inbox.put(Occurred(device, occurrence))
 
     def status(self, state: PresenceState) -> tuple[str, bytes]:
         """The retained topic and payload that tell this presence."""

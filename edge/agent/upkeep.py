@@ -2,36 +2,54 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 
-from edge.clock import Clock, Moment
+from edge.clock import Moment
 from edge.outbox import Outbox
+from edge.outbox.clearing import Clearing
+from edge.retention import RESERVE_BYTES, Room, Sizes, room
 from protocols.envelope import ClockState
 from protocols.events import EventName
+from protocols.instant import format_instant
+from protocols.lanes import Lane
 
 EVERY_MS: Final = 1_000
 SAVE_EVERY_MS: Final = 2_000
-"""Marks that no commit has carried along are saved after this long; they are only a saving of re-sends."""
+"""Marks that no commit has carried along are saved after this long; all they save is a re-send."""
+FORGET_EVERY_MS: Final = 3_600_000
+KEEP_CALLS: Final = timedelta(hours=72)
+"""How long a closed call can still be looked up."""
 STEP_MS: Final = 5_000
 """A wall clock that moves by more than this against uptime has been set."""
+_GIVE_BACK_FROM: Final = 8 * RESERVE_BYTES
+"""Free room in the file above which pages return to the disk."""
+_PAGES_AT_ONCE: Final = 64
 _log = logging.getLogger(__name__)
 
-Report = Callable[[EventName, dict[str, object]], None]
+Report = Callable[[EventName, dict[str, Any]], None]
 """Tells of trouble of the node itself."""
+DiskFree = Callable[[], int]
+"""Bytes free on the outbox's disk."""
 
 
 class Upkeep:
     """The agent's housekeeping; each step is bounded, so that a call for help never waits for it."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, *, data_dir: Path, report: Report) -> None:
+    def __init__(
+        self, outbox: Outbox, *, limit_bytes: int, min_disk_free: int, disk_free: DiskFree, report: Report
+    ) -> None:
         self._outbox = outbox
-        self._clock = clock
-        self._data_dir = data_dir
+        self._clearing = Clearing(outbox)
+        self._limit_bytes = limit_bytes
+        self._min_disk_free = min_disk_free
+        self._disk_free = disk_free
         self._report = report
         self._due_ms = 0
         self._saved_ms = 0
+        self._forgot_ms: int | None = None
         self._hub_ms: int | None = None
+        self._room = Room.AMPLE
         self._last: Moment | None = None
 
     @property
@@ -50,12 +68,12 @@ class Upkeep:
             return
         if last is None or last.state is not ClockState.SYNCED:
             self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
-            _log.info("clock.synced", extra={"at": moment.at.isoformat()})
+            _log.info("clock.synced", extra={"now": format_instant(moment.at)})
             return
         step_ms = round((moment.at - last.back_at(moment.uptime_ms)).total_seconds() * 1_000)
         if abs(step_ms) > STEP_MS:
-            self._report(EventName.CLOCK_STEPPED, {"by_ms": step_ms})
             self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
+            self._report(EventName.CLOCK_STEPPED, {"by_ms": step_ms})
 
     def tick(self, moment: Moment) -> None:
         """Do what is due."""
@@ -65,4 +83,34 @@ class Upkeep:
         if moment.uptime_ms - self._saved_ms >= SAVE_EVERY_MS:
             self._saved_ms = moment.uptime_ms
             self._outbox.save()
-        self._outbox.prune(hub_ms=self._hub_ms)
+        if self._hub_ms is not None:
+            self._clearing.drop_aged(hub_ms=self._hub_ms)
+        if self._forgot_ms is None or moment.uptime_ms - self._forgot_ms >= FORGET_EVERY_MS:
+            self._forgot_ms = moment.uptime_ms
+            self._outbox.calls.forget(before=format_instant(moment.at - KEEP_CALLS))
+        self._make_room()
+
+    def _make_room(self) -> None:
+        file, free = self._clearing.sizes()
+        disk_free = self._disk_free()
+        sizes = Sizes(
+            file=file,
+            free_in_file=free,
+            limit=self._limit_bytes,
+            disk_free=disk_free,
+            min_disk_free=self._min_disk_free,
+        )
+        before, self._room = self._room, room(sizes)
+        if self._room is Room.FULL and before is not Room.FULL:
+            self._report(EventName.LOW_DISK, {"outbox_mb": file >> 20, "disk_free_mb": disk_free >> 20})
+        if self._room is Room.AMPLE:
+            if free > _GIVE_BACK_FROM:
+                self._clearing.give_back(pages=_PAGES_AT_ONCE)
+            return
+        if self._clearing.drop_done(Lane.TELEMETRY):
+            return
+        if self._clearing.thin():
+            return
+        if self._room is Room.FULL and not self._clearing.evict():
+            for lane in (Lane.EVENT, Lane.SOS):
+                self._clearing.drop_done(lane)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import OutboxError
-from edge.outbox.schema import FILE_NAME, LANE_NUMBERS, connect_read_only
+from edge.outbox.database import FILE_NAME, LANE_NUMBERS, connect_read_only
 
 
 def look(data_dir: Path) -> dict[str, Any]:

@@ -6,45 +6,59 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from edge.errors import DataDirLocked, OutboxError
-from edge.outbox.schema import FILE_NAME, connect, create, fault
+from edge.outbox.database import FILE_NAME, Database
+from edge.outbox.salvage import salvage
 from edge.outbox.store import Outbox
 from protocols.hello import NewEpochBecause
 
-_EPOCH_MARK = "outbox.epoch"
+_MARK: Final = "outbox.known"
 """Stands beside the outbox and tells, when that is gone, that there was one."""
+_LOCK: Final = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Why an epoch was begun at opening, in detail, and where a corrupt file is kept."""
+
+    because: NewEpochBecause
+    detail: str
+    set_aside: Path | None = None
+    salvaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An outbox at work, its lock, and what was found at opening."""
+    """An outbox at work and its lock; `reset` is None when it was found in order, or is the first."""
 
     outbox: Outbox
     lock: TextIO
-    because: NewEpochBecause | None
-    """Why an epoch was begun just now; None when the outbox was found in order, or is the first."""
-    detail: str = ""
-    set_aside: Path | None = None
-    """Where the corrupt file is kept."""
+    reset: Reset | None
 
-    def close(self) -> None:
+    def close(self, *, in_order: bool) -> None:
         """Close the outbox and let go of the folder."""
-        self.outbox.close()
-        self.lock.close()
+        try:
+            self.outbox.close(in_order=in_order)
+        finally:
+            self.lock.close()
 
 
 def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Callable[[], str]) -> Opened:
-    """Lock the folder and open its outbox, a new one where it is lost or corrupt; raises DataDirLocked or OutboxError."""
+    """Lock the folder and open its outbox, a new one where it is lost or corrupt; raises DataDirLocked, OutboxError."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = _lock(data_dir)
     except OSError as error:
         raise OutboxError(f"data_dir {data_dir}: {error.strerror}") from error
     try:
-        return _open_locked(data_dir, lock, boot=boot, machine=machine, new_epoch=new_epoch)
-    except sqlite3.Error as error:
+        outbox, reset = _open(data_dir / FILE_NAME, known=(data_dir / _MARK).exists(), boot=boot, new_epoch=new_epoch)
+        reset = _compare_machine(outbox, machine) or reset
+        outbox.set_fact("clean", "0")
+        (data_dir / _MARK).touch()
+        return Opened(outbox=outbox, lock=lock, reset=reset)
+    except (sqlite3.Error, OSError) as error:
         lock.close()
         raise OutboxError(f"outbox {data_dir / FILE_NAME}: {error}") from error
     except BaseException:
@@ -52,42 +66,55 @@ def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Ca
         raise
 
 
-def _open_locked(
-    data_dir: Path, lock: TextIO, *, boot: str, machine: str | None, new_epoch: Callable[[], str]
-) -> Opened:
-    path = data_dir / FILE_NAME
-    because: NewEpochBecause | None = None
-    detail = ""
-    set_aside: Path | None = None
-    if path.exists():
-        connection, found = _try(path)
-        if found is not None:
-            connection.close()
-            set_aside = _set_aside(path, name=new_epoch())
-            because, detail = NewEpochBecause.OUTBOX_CORRUPT, found
-            connection = connect(path)
-            create(connection, epoch=new_epoch())
+def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> tuple[Outbox, Reset | None]:
+    fault = None
+    try:
+        database = Database(path)
+        if not database.is_empty():
+            fault = database.fault()
+            if fault is None:
+                return Outbox(database, boot=boot, new_epoch=new_epoch), None
+            database.close()
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        fault = str(error)
+    epoch = new_epoch()
+    kept = _set_aside(path, name=epoch) if fault is not None else None
+    outbox = _create(path, boot=boot, epoch=epoch, new_epoch=new_epoch)
+    if kept is not None and fault is not None:
+        saved = salvage(kept)
+        outbox.salvage(saved)
+        reset = Reset(NewEpochBecause.OUTBOX_CORRUPT, fault, set_aside=kept, salvaged=len(saved))
+    elif known:
+        reset = Reset(NewEpochBecause.OUTBOX_LOST, f"{path} was gone")
     else:
-        if (data_dir / _EPOCH_MARK).exists():
-            because = NewEpochBecause.OUTBOX_LOST
-        connection = connect(path)
-        create(connection, epoch=new_epoch())
-    outbox = Outbox(connection, boot=boot, new_epoch=new_epoch)
-    if because is not None:
-        outbox.set_fact("because", because.value)
+        return outbox, None
+    outbox.set_fact("because", reset.because.value)
+    return outbox, reset
+
+
+def _create(path: Path, *, boot: str, epoch: str, new_epoch: Callable[[], str]) -> Outbox:
+    database = Database(path)
+    database.create(epoch=epoch)
+    return Outbox(database, boot=boot, new_epoch=new_epoch)
+
+
+def _compare_machine(outbox: Outbox, machine: str | None) -> Reset | None:
+    if machine is None:
+        return None
     known = outbox.fact("machine")
-    if machine is not None and known not in (None, machine):
-        because, detail = NewEpochBecause.MACHINE_CHANGED, f"{known} became {machine}"
-        outbox.begin_epoch(because)
-    if machine is not None:
+    reset = None
+    if known not in (None, machine):
+        outbox.begin_epoch(NewEpochBecause.MACHINE_CHANGED)
+        reset = Reset(NewEpochBecause.MACHINE_CHANGED, f"{known} became {machine}")
+    if known != machine:
         outbox.set_fact("machine", machine)
-    outbox.set_fact("clean", "0")
-    _mark(data_dir, outbox.epoch)
-    return Opened(outbox=outbox, lock=lock, because=because, detail=detail, set_aside=set_aside)
+    return reset
 
 
 def _lock(data_dir: Path) -> TextIO:
-    lock = (data_dir / "lock").open("a+", encoding="ascii")
+    lock = (data_dir / _LOCK).open("a+", encoding="ascii")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -101,19 +128,6 @@ def _lock(data_dir: Path) -> TextIO:
     return lock
 
 
-def _try(path: Path) -> tuple[sqlite3.Connection, str | None]:
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        clean = connection.execute("SELECT value FROM facts WHERE name = 'clean'").fetchone()
-    except sqlite3.DatabaseError as error:
-        return connection, str(error)
-    found = fault(connection, thoroughly=clean != ("1",))
-    if found is not None:
-        return connection, found
-    connection.close()
-    return connect(path), None
-
-
 def _set_aside(path: Path, *, name: str) -> Path:
     kept = path.with_name(f"outbox.corrupt-{name}.db")
     for suffix in ("-wal", "-shm", ""):
@@ -121,9 +135,3 @@ def _set_aside(path: Path, *, name: str) -> Path:
         if part.exists():
             part.rename(kept.with_name(kept.name + suffix))
     return kept
-
-
-def _mark(data_dir: Path, epoch: str) -> None:
-    mark = data_dir / _EPOCH_MARK
-    if not mark.exists():
-        mark.write_text(f"{epoch}\n", encoding="ascii")

@@ -74,6 +74,17 @@ class Row:
     is_gap: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """A record saved from another outbox file, with how it was stamped."""
+
+    lane: Lane
+    boot: str
+    anchor: Stamp | None
+    synced: bool
+    body: bytes
+
+
 def gap_row(first: int, last: int, *, reason: GapReason, boot: str) -> Row:
     """Return the row that declares the seqs from `first` through `last` lost."""
     body = GapRecord(gap=Gap(to=last, reason=reason)).model_dump_json().encode()

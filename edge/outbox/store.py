@@ -1,54 +1,56 @@
-"""The outbox's one writer: append, read for sending, mark done, begin epochs."""
+"""The outbox at work: append, read for sending, mark done, begin epochs."""
 
-import sqlite3
-from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
-from edge.errors import OutboxError
-from edge.outbox.rows import Call, CallStage, Draft, LaneMarks, Row, gap_row
-from edge.outbox.schema import LANE_NUMBERS
+from edge.outbox.callbook import CallBook
+from edge.outbox.database import LANE_NUMBERS, Database
+from edge.outbox.rows import Draft, LaneMarks, Row, Salvaged, gap_row
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
 from protocols.hello import NewEpochBecause
 from protocols.instant import format_instant
 from protocols.lanes import Lane
 
-KEEP_DONE_MS = 72 * 3_600_000
-"""How long done rows are kept for a hub that is restored from a backup (`wire.md` §3)."""
-_PRUNE_AT_ONCE = 2_000
-_MARK_EVERY_MS = 600_000
+_MARK_EVERY_MS: Final = 600_000
+"""Grain in which it is noted when rows were done; they are kept for 72 h."""
 
 
 class Outbox:
     """One node's outbox; what `append` returns from is on the disk. Use from one thread."""
 
-    def __init__(self, connection: sqlite3.Connection, *, boot: str, new_epoch: Callable[[], str]) -> None:
+    def __init__(self, database: Database, *, boot: str, new_epoch: Callable[[], str]) -> None:
         """Take over an opened and checked file."""
-        self._db = connection
+        self._database = database
         self._new_epoch = new_epoch
         self._boot = boot
-        self._boots: dict[int, tuple[str, Stamp | None]] = {}
-        self._marks = self._read_marks()
+        self.calls = CallBook(database)
+        rows = {row[0]: LaneMarks(*row[1:]) for row in database.rows("SELECT lane, next, done, released FROM lanes")}
+        self._marks = {lane: rows[number] for lane, number in LANE_NUMBERS.items()}
+        self._facts: dict[str, str] = dict(database.rows("SELECT name, value FROM facts"))
         self._opened_next = {lane: marks.next for lane, marks in self._marks.items()}
         self._unsaved: set[Lane] = set()
         self._last_mark_ms = {lane: self._newest_mark_ms(lane) for lane in Lane}
-        with self._transaction():
-            self._db.execute("INSERT INTO boots (boot) VALUES (?) ON CONFLICT DO NOTHING", (boot,))
+        self._boots: dict[int, tuple[str, Stamp | None]] = {}
+        with database.transaction():
+            self._boot_id = self._boot_number(boot)
         self._read_boots()
-        self._boot_id = next(number for number, (known, _) in self._boots.items() if known == boot)
+
+    @property
+    def database(self) -> Database:
+        """The file itself."""
+        return self._database
 
     @property
     def epoch(self) -> str:
         """The epoch of every lane."""
-        epoch = self.fact("epoch")
-        assert epoch is not None  # checked at opening
-        return epoch
+        return self._facts["epoch"]
 
     @property
     def because(self) -> NewEpochBecause | None:
         """Why this epoch was begun; None for the first."""
-        text = self.fact("because")
+        text = self._facts.get("because")
         return NewEpochBecause(text) if text else None
 
     @property
@@ -57,9 +59,24 @@ class Outbox:
         return self._boot
 
     @property
+    def anchor(self) -> Stamp | None:
+        """When this boot learnt the time."""
+        return self._boots[self._boot_id][1]
+
+    @property
     def home(self) -> str | None:
         """The home hub's id, once known."""
-        return self.fact("home")
+        return self._facts.get("home")
+
+    def fact(self, name: str) -> str | None:
+        """A stored fact of this name."""
+        return self._facts.get(name)
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Commit a fact."""
+        with self._database.transaction():
+            self._write_fact(name, value)
+        self._facts[name] = value
 
     def marks(self, lane: Lane) -> LaneMarks:
         """Where the lane stands."""
@@ -67,43 +84,40 @@ class Outbox:
 
     def min_retained(self, lane: Lane) -> int:
         """The lowest seq that can still be read; the next one where none can."""
-        query = "SELECT seq FROM records WHERE lane = ? ORDER BY seq LIMIT 1"
-        row = self._db.execute(query, (LANE_NUMBERS[lane],)).fetchone()
-        return row[0] if row else self._marks[lane].next
+        row = self._database.row("SELECT min(seq) FROM records WHERE lane = ?", (LANE_NUMBERS[lane],))
+        return self._marks[lane].next if row[0] is None else row[0]
 
     def append(
         self, drafts: Sequence[Draft], *, at: datetime, uptime_ms: int, synced: bool, flowing: Collection[Lane] = ()
     ) -> None:
         """Commit records in order, each with the next seq of its lane; those of `flowing` lanes may leave at once."""
-        marks = dict(self._marks)
-        rows: list[tuple[int, int, int, int, bytes]] = []
-        for draft in drafts:
-            lane = marks[draft.lane]
-            rows.append((LANE_NUMBERS[draft.lane], lane.next, self._boot_id, int(synced), draft.body))
-            released = lane.next if draft.lane in flowing else lane.released
-            marks[draft.lane] = LaneMarks(lane.next + 1, lane.done, released)
-        calls = [
-            (draft.call.ref, draft.call.device, draft.call.event, format_instant(at), uptime_ms, self._boot)
-            for draft in drafts
-            if draft.call is not None
-        ]
-        with self._transaction():
-            self._db.executemany("INSERT INTO records VALUES (?, ?, NULL, ?, ?, ?)", rows)
-            for call in calls:
-                self._db.execute("DELETE FROM calls WHERE ref = ? AND closed_at IS NOT NULL", (call[0],))
-                self._db.execute(
-                    "INSERT INTO calls (ref, device, event, stored_at, stored_ms, boot) VALUES (?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT DO NOTHING",
-                    call,
-                )
-            self._save_marks(marks, {draft.lane for draft in drafts} | self._unsaved)
+        stamped = [(draft.lane, self._boot_id, synced, draft.body) for draft in drafts]
+        with self._database.transaction():
+            marks = self._insert(stamped, flowing=flowing)
+            calls = [draft.call for draft in drafts if draft.call is not None]
+            self.calls.add(calls, at=format_instant(at), uptime_ms=uptime_ms, boot=self._boot)
         self._marks = marks
         self._unsaved.clear()
+
+    def salvage(self, records: Iterable[Salvaged]) -> None:
+        """Commit records saved from another file, stamped as they were."""
+        with self._database.transaction():
+            stamped: list[tuple[Lane, int, bool, bytes]] = []
+            for record in records:
+                number = self._boot_number(record.boot, anchor=record.anchor)
+                stamped.append((record.lane, number, record.synced, record.body))
+            marks = self._insert(stamped)
+        self._marks = marks
+        self._read_boots()
 
     def release(self, lane: Lane, through: int) -> None:
         """Commit that everything up to `through` may have left this node from now on."""
         old = self._marks[lane]
-        self._set(lane, LaneMarks(old.next, old.done, max(old.released, through)))
+        marks = self._marks | {lane: LaneMarks(old.next, old.done, max(old.released, through))}
+        with self._database.transaction():
+            self._save_marks(marks, {lane})
+        self._marks = marks
+        self._unsaved.discard(lane)
 
     def mark_done(self, lane: Lane, through: int, *, hub_ms: int | None) -> None:
         """Note the home hub's high-water mark, also a lower one; saved with the next commit or `save`."""
@@ -112,127 +126,102 @@ class Outbox:
         self._unsaved.add(lane)
         number = LANE_NUMBERS[lane]
         if through < old.done:
-            with self._transaction():
-                self._db.execute("DELETE FROM done_marks WHERE lane = ? AND seq > ?", (number, through))
+            with self._database.transaction():
+                self._database.run("DELETE FROM done_marks WHERE lane = ? AND seq > ?", (number, through))
                 self._save_marks(self._marks, {lane})
             self._last_mark_ms[lane] = self._newest_mark_ms(lane)
         elif hub_ms is not None and hub_ms - self._last_mark_ms[lane] >= _MARK_EVERY_MS:
-            with self._transaction():
-                self._db.execute("INSERT OR REPLACE INTO done_marks VALUES (?, ?, ?)", (number, through, hub_ms))
+            with self._database.transaction():
+                self._database.run("INSERT OR REPLACE INTO done_marks VALUES (?, ?, ?)", (number, through, hub_ms))
                 self._save_marks(self._marks, {lane})
             self._last_mark_ms[lane] = hub_ms
 
-    def save(self) -> bool:
-        """Commit marks that were only noted; tell whether there were any."""
-        if not self._unsaved:
-            return False
-        with self._transaction():
-            self._save_marks(self._marks, self._unsaved)
-        self._unsaved.clear()
-        return True
+    def save(self) -> None:
+        """Commit marks that were only noted."""
+        if self._unsaved:
+            with self._database.transaction():
+                self._save_marks(self._marks, self._unsaved)
+            self._unsaved.clear()
 
     def read(self, lane: Lane, first: int, *, most: int, most_bytes: int) -> list[Row]:
         """Return rows from `first` on without a hole, at least one where any is left; what is gone comes as a gap."""
-        if first >= self._marks[lane].next:
-            return []
-        number = LANE_NUMBERS[lane]
+        number, last = LANE_NUMBERS[lane], self._marks[lane].next - 1
         rows: list[Row] = []
-        covering = self._db.execute(
+        covering = self._database.row(
             "SELECT through, body FROM records WHERE lane = ? AND seq < ? AND through >= ? ORDER BY seq DESC LIMIT 1",
             (number, first, first),
-        ).fetchone()
-        if covering is not None:
-            through, reason = covering
-            rows.append(gap_row(first, through, reason=GapReason(reason.decode()), boot=self._boot))
-            first = through + 1
-        size = 0
-        query = (
-            "SELECT seq, through, boot, synced, body FROM records WHERE lane = ? AND seq >= ? AND seq < ?"
-            " ORDER BY seq LIMIT ?"
         )
-        bounds = (number, first, self._marks[lane].next, most - len(rows))
-        for seq, through, boot_id, synced, body in self._db.execute(query, bounds):
+        if covering is not None:
+            rows.append(gap_row(first, covering[0], reason=GapReason(covering[1].decode()), boot=self._boot))
+            first = covering[0] + 1
+        size = 0
+        for seq, through, boot_id, synced, body in self._database.rows(
+            "SELECT seq, through, boot, synced, body FROM records WHERE lane = ? AND seq BETWEEN ? AND ?"
+            " ORDER BY seq LIMIT ?",
+            (number, first, last, most - len(rows)),
+        ):
             size += len(body) + 1
             if rows and size > most_bytes:
                 break
             if seq > first:
                 rows.append(gap_row(first, seq - 1, reason=GapReason.EVICTED, boot=self._boot))
-            boot, anchor = self._boots[boot_id]
             if through is None:
+                boot, anchor = self._boots[boot_id]
                 rows.append(Row(seq, seq, boot, synced=bool(synced), body=body, anchor=anchor))
-                first = seq + 1
             else:
                 rows.append(gap_row(seq, through, reason=GapReason(body.decode()), boot=self._boot))
-                first = through + 1
-        if not rows and first < self._marks[lane].next:
-            rows.append(gap_row(first, self._marks[lane].next - 1, reason=GapReason.EVICTED, boot=self._boot))
-        return rows
+            first = rows[-1].last + 1
+        if not rows and first <= last:
+            rows.append(gap_row(first, last, reason=GapReason.EVICTED, boot=self._boot))
+        return rows[:most]
 
     def declare_gap(self, lane: Lane, first: int, last: int, *, reason: GapReason) -> None:
-        """Commit that the rows from `first` through `last` are gone, joined to a gap of the same reason before them."""
-        number = LANE_NUMBERS[lane]
-        with self._transaction():
-            before = self._db.execute(
-                "SELECT seq FROM records WHERE lane = ? AND through = ? AND body = ?",
-                (number, first - 1, reason.value.encode()),
-            ).fetchone()
-            start = before[0] if before else first
-            self._db.execute("DELETE FROM records WHERE lane = ? AND seq BETWEEN ? AND ?", (number, start, last))
-            self._db.execute(
-                "INSERT INTO records VALUES (?, ?, ?, ?, 1, ?)",
-                (number, start, last, self._boot_id, reason.value.encode()),
-            )
+        """Commit that the rows from `first` through `last` are gone."""
+        self.declare_gaps(lane, [(first, last)], reason=reason)
 
-    def prune(self, *, hub_ms: int | None) -> int:
-        """Delete a bounded number of rows that have been done for 72 h of the hub's time; return how many went."""
-        if hub_ms is None:
-            return 0
-        gone = 0
-        for lane, number in LANE_NUMBERS.items():
-            (old,) = self._db.execute(
-                "SELECT max(seq) FROM done_marks WHERE lane = ? AND at_ms <= ?", (number, hub_ms - KEEP_DONE_MS)
-            ).fetchone()
-            if old is not None:
-                gone += self.drop_done(lane, through=old)
-        return gone
-
-    def drop_done(self, lane: Lane, *, through: int | None = None) -> int:
-        """Delete a bounded number of the oldest done rows, up to `through`; return how many went."""
-        number = LANE_NUMBERS[lane]
-        limit = min(self._marks[lane].done, through if through is not None else self._marks[lane].done)
-        rows = self._db.execute(
-            "SELECT seq FROM records WHERE lane = ? AND coalesce(through, seq) <= ? ORDER BY seq LIMIT ?",
-            (number, limit, _PRUNE_AT_ONCE),
-        ).fetchall()
-        if rows:
-            with self._transaction():
-                self._db.execute("DELETE FROM records WHERE lane = ? AND seq <= ?", (number, rows[-1][0]))
-                self._db.execute("DELETE FROM done_marks WHERE lane = ? AND seq <= ?", (number, rows[-1][0]))
-        return len(rows)
+    def declare_gaps(self, lane: Lane, ranges: Iterable[tuple[int, int]], *, reason: GapReason) -> None:
+        """Commit that these rows are gone, each range joined to a gap of the same reason right before it."""
+        number, word = LANE_NUMBERS[lane], reason.value.encode()
+        run = self._database.run
+        with self._database.transaction():
+            for first, last in ranges:
+                before = self._database.row(
+                    "SELECT seq FROM records WHERE lane = ? AND seq < ? AND through = ? AND body = ?",
+                    (number, first, first - 1, word),
+                )
+                start = before[0] if before else first
+                run(
+                    "UPDATE records SET through = ? WHERE lane = ? AND seq < ? AND through >= ?",
+                    (start - 1, number, start, start),
+                )
+                run("DELETE FROM records WHERE lane = ? AND seq BETWEEN ? AND ?", (number, start, last))
+                run("INSERT INTO records VALUES (?, ?, ?, ?, 1, ?)", (number, start, last, self._boot_id, word))
 
     def begin_epoch(self, reason: NewEpochBecause) -> str:
-        """Begin a new epoch: rows not done move into it, and calls since opening whatever an ack said of their seqs."""
-        epoch = self._new_epoch()
-        marks: dict[Lane, LaneMarks] = {}
-        with self._transaction():
+        """Begin a new epoch: rows not done move into it, and of calls also those that came since opening.
+
+        After an old image was put back, an ack speaks of seqs that are now other calls; a call said twice is one fact.
+        """
+        epoch, marks = self._new_epoch(), dict(self._marks)
+        run = self._database.run
+        with self._database.transaction():
             for lane, number in LANE_NUMBERS.items():
                 old = self._marks[lane]
-                keep = min(old.done, self._opened_next[lane] - 1) if lane is Lane.SOS else old.done
-                self._db.execute(
+                kept = min(old.done, self._opened_next[lane] - 1) if lane is Lane.SOS else old.done
+                run(
                     "UPDATE records SET seq = ? WHERE lane = ? AND seq <= ? AND through > ?",
-                    (keep + 1, number, keep, keep),
+                    (kept + 1, number, kept, kept),
                 )
-                self._db.execute("DELETE FROM records WHERE lane = ? AND seq <= ?", (number, keep))
-                # Two steps, so that no row ever meets the key of one that has not moved yet.
-                self._db.execute(
-                    "UPDATE records SET seq = -(seq - ?), through = through - ? WHERE lane = ?", (keep, keep, number)
-                )
-                self._db.execute("UPDATE records SET seq = -seq WHERE lane = ?", (number,))
-                marks[lane] = LaneMarks(old.next - keep, 0, 0)
-            self._db.execute("DELETE FROM done_marks")
+                run("DELETE FROM records WHERE lane = ? AND seq <= ?", (number, kept))
+                # Two steps, so that no row meets the key of one that has not moved yet.
+                run("UPDATE records SET seq = ? - seq, through = through - ? WHERE lane = ?", (kept, kept, number))
+                run("UPDATE records SET seq = -seq WHERE lane = ?", (number,))
+                marks[lane] = LaneMarks(old.next - kept, 0, 0)
+            run("DELETE FROM done_marks")
             self._write_fact("epoch", epoch)
             self._write_fact("because", reason.value)
             self._save_marks(marks, set(Lane))
+        self._facts |= {"epoch": epoch, "because": reason.value}
         self._marks = marks
         self._opened_next = dict.fromkeys(Lane, 1)
         self._unsaved.clear()
@@ -241,105 +230,56 @@ class Outbox:
 
     def set_anchor(self, *, at: datetime, uptime_ms: int) -> None:
         """Commit when this boot learnt the time."""
-        with self._transaction():
-            self._db.execute(
+        with self._database.transaction():
+            self._database.run(
                 "UPDATE boots SET anchor_at = ?, anchor_uptime_ms = ? WHERE id = ?",
                 (format_instant(at), uptime_ms, self._boot_id),
             )
         self._read_boots()
 
-    def fact(self, name: str) -> str | None:
-        """A stored fact of this name."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return row[0] if row else None
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Commit a fact."""
-        with self._transaction():
-            self._write_fact(name, value)
-
-    def calls(self) -> list[Call]:
-        """Every call that is followed, oldest first."""
-        rows = self._db.execute(
-            "SELECT ref, device, event, stored_at, stored_ms, boot, sent_at, heard_at, heard_by, coming_at, closed_at"
-            " FROM calls ORDER BY stored_at, ref"
-        )
-        return [Call(*row) for row in rows]
-
-    def forget_calls(self, *, before: str) -> None:
-        """Delete calls that were closed before this instant."""
-        with self._transaction():
-            self._db.execute("DELETE FROM calls WHERE closed_at < ?", (before,))
-
-    def mark_call(self, ref: str, stage: CallStage, *, at: str, by: str | None = None) -> bool:
-        """Commit that a call has reached a stage; False when it had before, or is not one of ours."""
-        column = f"{stage.value}_at"
-        with self._transaction():
-            changed = self._db.execute(
-                f"UPDATE calls SET {column} = ?, heard_by = coalesce(?, heard_by) WHERE ref = ? AND {column} IS NULL",  # noqa: S608 a column of the enum
-                (at, by if stage is not CallStage.SENT else None, ref),
-            ).rowcount
-        return changed > 0
-
-    def used_bytes(self) -> int:
-        """Bytes of the file that hold something."""
-        pages, free, size = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in _SIZES)
-        return (pages - free) * size
-
-    def give_back(self, *, pages: int) -> None:
-        """Return free pages to the file system."""
-        self._db.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
-
-    def close(self) -> None:
-        """Commit what is noted, say that all is well, and close the file; idempotent."""
+    def close(self, *, in_order: bool = True) -> None:
+        """Close the file; `in_order` says that it need not be checked at the next opening."""
         try:
-            self.save()
-            self.set_fact("clean", "1")
-        except sqlite3.ProgrammingError:
-            return
-        self._db.close()
+            if in_order:
+                self.save()
+                self.set_fact("clean", "1")
+        finally:
+            self._database.close()
 
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise OutboxError(f"outbox: {error}") from error
-
-    def _set(self, lane: Lane, marks: LaneMarks) -> None:
-        with self._transaction():
-            self._save_marks({lane: marks}, {lane})
-        self._marks[lane] = marks
-        self._unsaved.discard(lane)
+    def _insert(
+        self, stamped: Iterable[tuple[Lane, int, bool, bytes]], *, flowing: Collection[Lane] = ()
+    ) -> dict[Lane, LaneMarks]:
+        marks = dict(self._marks)
+        rows: list[tuple[int, int, int, int, bytes]] = []
+        for lane, boot_id, synced, body in stamped:
+            old = marks[lane]
+            rows.append((LANE_NUMBERS[lane], old.next, boot_id, int(synced), body))
+            marks[lane] = LaneMarks(old.next + 1, old.done, old.next if lane in flowing else old.released)
+        self._database.run_many("INSERT INTO records VALUES (?, ?, NULL, ?, ?, ?)", rows)
+        self._save_marks(marks, [lane for lane in Lane if marks[lane] != self._marks[lane] or lane in self._unsaved])
+        return marks
 
     def _save_marks(self, marks: dict[Lane, LaneMarks], lanes: Collection[Lane]) -> None:
-        self._db.executemany(
+        self._database.run_many(
             "UPDATE lanes SET next = ?, done = ?, released = ? WHERE lane = ?",
             [(marks[lane].next, marks[lane].done, marks[lane].released, LANE_NUMBERS[lane]) for lane in lanes],
         )
 
     def _write_fact(self, name: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        self._database.run("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def _read_marks(self) -> dict[Lane, LaneMarks]:
-        rows = {row[0]: LaneMarks(*row[1:]) for row in self._db.execute("SELECT lane, next, done, released FROM lanes")}
-        return {lane: rows[number] for lane, number in LANE_NUMBERS.items()}
+    def _boot_number(self, boot: str, *, anchor: Stamp | None = None) -> int:
+        at, uptime_ms = (None, None) if anchor is None else (anchor.at, anchor.uptime_ms)
+        self._database.run(
+            "INSERT INTO boots (boot, anchor_at, anchor_uptime_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (boot, at, uptime_ms),
+        )
+        return self._database.row("SELECT id FROM boots WHERE boot = ?", (boot,))[0]
 
     def _read_boots(self) -> None:
-        for number, boot, at, uptime_ms in self._db.execute("SELECT id, boot, anchor_at, anchor_uptime_ms FROM boots"):
+        for number, boot, at, uptime_ms in self._database.rows("SELECT * FROM boots"):
             self._boots[number] = (boot, None if at is None else Stamp(at=at, uptime_ms=uptime_ms))
 
     def _newest_mark_ms(self, lane: Lane) -> int:
         query = "SELECT coalesce(max(at_ms), 0) FROM done_marks WHERE lane = ?"
-        return self._db.execute(query, (LANE_NUMBERS[lane],)).fetchone()[0]
-
-
-_SIZES = ("page_count", "freelist_count", "page_size")
+        return self._database.row(query, (LANE_NUMBERS[lane],))[0]

@@ -1,0 +1,55 @@
+"""The calls for help that the outbox follows from *stored* to *closed*."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from edge.outbox.database import Database
+from edge.outbox.rows import Call, CallStage, NewCall
+
+_MARKS: Final = {
+    CallStage.SENT: "UPDATE calls SET sent_at = ?, heard_by = coalesce(?, heard_by) WHERE ref = ? AND sent_at IS NULL",
+    CallStage.HEARD: (
+        "UPDATE calls SET heard_at = ?, heard_by = coalesce(?, heard_by) WHERE ref = ? AND heard_at IS NULL"
+    ),
+    CallStage.COMING: (
+        "UPDATE calls SET coming_at = ?, heard_by = coalesce(?, heard_by) WHERE ref = ? AND coming_at IS NULL"
+    ),
+    CallStage.CLOSED: (
+        "UPDATE calls SET closed_at = ?, heard_by = coalesce(?, heard_by) WHERE ref = ? AND closed_at IS NULL"
+    ),
+}
+
+
+class CallBook:
+    """Calls by `ref`; a repeat of an open call is the same call."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, calls: Sequence[NewCall], *, at: str, uptime_ms: int, boot: str) -> None:
+        """Note calls inside the transaction that stores their records; a ref that comes back after its end is new."""
+        for call in calls:
+            self._database.run("DELETE FROM calls WHERE ref = ? AND closed_at IS NOT NULL", (call.ref,))
+            self._database.run(
+                "INSERT INTO calls (ref, device, event, stored_at, stored_ms, boot) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (call.ref, call.device, call.event, at, uptime_ms, boot),
+            )
+
+    def calls(self) -> list[Call]:
+        """Every call that is followed, oldest first."""
+        rows = self._database.rows(
+            "SELECT ref, device, event, stored_at, stored_ms, boot, sent_at, heard_at, heard_by, coming_at, closed_at"
+            " FROM calls ORDER BY stored_at, ref"
+        )
+        return [Call(*row) for row in rows]
+
+    def mark_call(self, ref: str, stage: CallStage, *, at: str, by: str | None = None) -> bool:
+        """Commit that a call has reached a stage; False when it had before, or is not one of ours."""
+        with self._database.transaction():
+            return self._database.run(_MARKS[stage], (at, by, ref)) > 0
+
+    def forget(self, *, before: str) -> None:
+        """Commit that calls closed before this instant are no longer followed."""
+        with self._database.transaction():
+            self._database.run("DELETE FROM calls WHERE closed_at < ?", (before,))

@@ -1,0 +1,96 @@
+"""Making room in the outbox: what is done and old, then telemetry thinned, then telemetry evicted; never a call or event."""
+
+from typing import Final
+
+from pydantic_core import from_json
+
+from edge.outbox.database import LANE_NUMBERS
+from edge.outbox.store import Outbox
+from edge.retention import Sample, thinned
+from protocols.gaps import GapReason
+from protocols.lanes import Lane
+from protocols.readings import KINDS
+
+KEEP_DONE_MS: Final = 72 * 3_600_000
+"""How long done rows are kept for a hub that is restored from a backup (`wire.md` §3)."""
+AT_ONCE: Final = 1_000
+"""Rows touched in one step, so that a call for help never waits for house-cleaning."""
+_MEASURED: Final = {kind: next(iter(fields)) for kind, fields in KINDS.items()}
+"""The value of each kind whose extremes are worth keeping: its first, required one."""
+
+
+class Clearing:
+    """Steps that make room; each is bounded and says whether it found something to do."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._database = outbox.database
+        self._thinned_through = 0
+
+    def drop_aged(self, *, hub_ms: int) -> bool:
+        """Delete rows that have been done for 72 h of the home hub's time."""
+        found = False
+        for lane, number in LANE_NUMBERS.items():
+            (old,) = self._database.row(
+                "SELECT max(seq) FROM done_marks WHERE lane = ? AND at_ms <= ?", (number, hub_ms - KEEP_DONE_MS)
+            )
+            if old is not None:
+                found = self._drop_through(lane, old) or found
+        return found
+
+    def drop_done(self, lane: Lane) -> bool:
+        """Delete the oldest done rows of a lane before their time."""
+        return self._drop_through(lane, self._outbox.marks(lane).done)
+
+    def thin(self) -> bool:
+        """Thin the oldest telemetry that is neither done nor thinned yet; what goes leaves gaps `thinned`."""
+        first = max(self._thinned_through, self._outbox.marks(Lane.TELEMETRY).done) + 1
+        rows = self._outbox.read(Lane.TELEMETRY, first, most=AT_ONCE, most_bytes=1 << 30)
+        if not rows:
+            return False
+        self._thinned_through = rows[-1].last
+        samples = [sample for row in rows if not row.is_gap and (sample := _sample(row.first, row.body)) is not None]
+        gone = thinned(samples)
+        if gone:
+            self._outbox.declare_gaps(Lane.TELEMETRY, gone, reason=GapReason.THINNED)
+        return True
+
+    def evict(self) -> bool:
+        """Give up the oldest telemetry that is not done; it leaves one gap `evicted`."""
+        first = self._outbox.marks(Lane.TELEMETRY).done + 1
+        rows = self._outbox.read(Lane.TELEMETRY, first, most=AT_ONCE, most_bytes=1 << 30)
+        if len(rows) < 2 and all(row.is_gap for row in rows):
+            return False
+        self._outbox.declare_gap(Lane.TELEMETRY, rows[0].first, rows[-1].last, reason=GapReason.EVICTED)
+        return True
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the file, and how many of them are free for new rows."""
+        pages, free, size = (
+            self._database.row(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return pages * size, free * size
+
+    def give_back(self, *, pages: int) -> None:
+        """Return free pages to the file system."""
+        self._database.rows(f"PRAGMA incremental_vacuum({pages:d})")
+
+    def _drop_through(self, lane: Lane, through: int) -> bool:
+        number = LANE_NUMBERS[lane]
+        through = min(through, self._outbox.marks(lane).done)
+        rows = self._database.rows(
+            "SELECT seq FROM records WHERE lane = ? AND coalesce(through, seq) <= ? ORDER BY seq LIMIT ?",
+            (number, through, AT_ONCE),
+        )
+        if not rows:
+            return False
+        with self._database.transaction():
+            for table in ("records", "done_marks"):
+                self._database.run(f"DELETE FROM {table} WHERE lane = ? AND seq <= ?", (number, rows[-1][0]))  # noqa: S608 two names above
+        return True
+
+
+def _sample(seq: int, body: bytes) -> Sample | None:
+    record = from_json(body)
+    value = record["values"].get(_MEASURED.get(record["kind"], ""))
+    return Sample(seq=seq, device=record["device"], value=float(value)) if isinstance(value, int | float) else None

@@ -1,0 +1,115 @@
+"""The outbox file: its tables, how it is opened and checked, and its transactions."""
+
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from edge.errors import OutboxError
+from protocols.lanes import Lane
+
+FILE_NAME: Final = "outbox.db"
+FORMAT: Final = 1
+"""Version of the tables below."""
+
+LANE_NUMBERS: Final = {Lane.SOS: 0, Lane.EVENT: 1, Lane.TELEMETRY: 2}
+"""How the lanes stand in the file."""
+
+# records.through is set for gaps only: the last seq they take; their body is the reason. lanes.done is the high-water
+# mark that the home hub told; lanes.released is the highest seq that may have left this node.
+_TABLES: Final = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    "CREATE TABLE lanes (lane INTEGER PRIMARY KEY, next INTEGER NOT NULL, done INTEGER NOT NULL,"
+    " released INTEGER NOT NULL)",
+    "CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, anchor_at TEXT, anchor_uptime_ms INTEGER)",
+    "CREATE TABLE records (lane INTEGER NOT NULL, seq INTEGER NOT NULL, through INTEGER, boot INTEGER NOT NULL,"
+    " synced INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (lane, seq)) WITHOUT ROWID",
+    "CREATE TABLE done_marks (lane INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (lane, seq)) WITHOUT ROWID",
+    "CREATE TABLE calls (ref TEXT PRIMARY KEY, device TEXT NOT NULL, event TEXT NOT NULL, stored_at TEXT NOT NULL,"
+    " stored_ms INTEGER NOT NULL, boot TEXT NOT NULL, sent_at TEXT, heard_at TEXT, heard_by TEXT, coming_at TEXT,"
+    " closed_at TEXT) WITHOUT ROWID",
+)
+
+
+class Database:
+    """The file in the hands of its one writer: what a transaction has committed is on the disk when it returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file; its tables are not looked at."""
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+        for pragma in (
+            "auto_vacuum = INCREMENTAL",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "journal_size_limit = 4194304",
+            "temp_store = MEMORY",
+            "cache_size = -1024",
+        ):
+            self._connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Every row of a query."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """The first row of a query, or None."""
+        return self._connection.execute(sql, values).fetchone()
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement inside a transaction; return how many rows it changed."""
+        return self._connection.execute(sql, values).rowcount
+
+    def run_many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each of `values`, inside a transaction."""
+        self._connection.executemany(sql, values)
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """All or nothing, durable; raises OutboxError where the disk does not take it, and lets corruption through."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise OutboxError(f"outbox: {error}") from error
+            raise
+
+    def create(self, *, epoch: str) -> None:
+        """Make the tables of a new outbox."""
+        with self.transaction():
+            for table in _TABLES:
+                self.run(table)
+            self.run_many("INSERT INTO lanes VALUES (?, 1, 0, 0)", [(number,) for number in LANE_NUMBERS.values()])
+            self.run("INSERT INTO facts VALUES ('epoch', ?)", (epoch,))
+            self.run(f"PRAGMA user_version = {FORMAT}")
+
+    def is_empty(self) -> bool:
+        """Whether no table was ever made: the first start was cut short before it had anything to lose."""
+        return self.row("SELECT count(*) FROM sqlite_master")[0] == 0
+
+    def fault(self) -> str | None:
+        """What is wrong with the file, None where nothing is; every page is read unless it was closed in order."""
+        (version,) = self.row("PRAGMA user_version")
+        if version != FORMAT:
+            return f"format {version} is not {FORMAT}"
+        if self.row("SELECT value FROM facts WHERE name = 'clean'") != ("1",):
+            (verdict,) = self.row("PRAGMA quick_check(1)")
+            if verdict != "ok":
+                return str(verdict)
+        if self.row("SELECT count(*) FROM lanes")[0] != len(LANE_NUMBERS):
+            return "lanes are missing"
+        return None if self.row("SELECT 1 FROM facts WHERE name = 'epoch'") else "the epoch is missing"
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        self._connection.close()
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a file beside its writer, to look only."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)

@@ -1,0 +1,62 @@
+"""What can still be read of a corrupt outbox: rows that were not done, in order, up to the first page that is broken."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.outbox.database import LANE_NUMBERS, connect_read_only
+from edge.outbox.rows import Salvaged
+from protocols.codec import decode_record
+from protocols.envelope import Stamp
+from protocols.lanes import Lane
+from protocols.rejections import RecordRejection
+
+
+def salvage(path: Path) -> list[Salvaged]:
+    """Return what is left; records of a lane whose marks are gone are all taken for calls and events, none of telemetry.
+
+    A call or event said twice is one fact; a reading said twice would be two.
+    """
+    saved: list[Salvaged] = []
+    try:
+        connection = connect_read_only(path)
+    except sqlite3.Error:
+        return saved
+    try:
+        done = _done(connection)
+        boots = _boots(connection)
+        for lane, number in LANE_NUMBERS.items():
+            if lane in done or lane is not Lane.TELEMETRY:
+                saved += _rows(connection, lane, number, after=done.get(lane, 0), boots=boots)
+    finally:
+        connection.close()
+    return saved
+
+
+def _done(connection: sqlite3.Connection) -> dict[Lane, int]:
+    try:
+        rows = dict(connection.execute("SELECT lane, done FROM lanes").fetchall())
+    except sqlite3.DatabaseError:
+        return {}
+    return {lane: rows[number] for lane, number in LANE_NUMBERS.items() if number in rows}
+
+
+def _boots(connection: sqlite3.Connection) -> dict[int, tuple[str, Stamp | None]]:
+    try:
+        rows = connection.execute("SELECT id, boot, anchor_at, anchor_uptime_ms FROM boots").fetchall()
+    except sqlite3.DatabaseError:
+        return {}
+    return {row[0]: (row[1], None if row[2] is None else Stamp(at=row[2], uptime_ms=row[3])) for row in rows}
+
+
+def _rows(
+    connection: sqlite3.Connection, lane: Lane, number: int, *, after: int, boots: dict[int, tuple[str, Stamp | None]]
+) -> Iterator[Salvaged]:
+    query = "SELECT boot, synced, body FROM records WHERE lane = ? AND seq > ? AND through IS NULL ORDER BY seq"
+    try:
+        for boot_id, synced, body in connection.execute(query, (number, after)):
+            if boot_id in boots and not isinstance(decode_record(body), RecordRejection):
+                boot, anchor = boots[boot_id]
+                yield Salvaged(lane=lane, boot=boot, anchor=anchor, synced=bool(synced), body=body)
+    except sqlite3.DatabaseError:
+        return
