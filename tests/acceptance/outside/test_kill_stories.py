@@ -1,0 +1,283 @@
+"""kill -9 of hub, broker, edge and InfluxDB in the middle of a run: nothing lost, nothing doubled."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from simulators.servers.influxd import InfluxServer
+from simulators.servers.mosquitto import MosquittoServer
+from tests.acceptance.outside.client_node import rfc3339, utc_now
+from tests.acceptance.outside.client_rest import Rest, instant, metric
+from tests.acceptance.outside.hub_process import ADMIN, Hub
+from tests.acceptance.outside.influx_reader import InfluxReader
+from tests.acceptance.outside.neighbourhood import Neighbourhood
+
+EDGE = Path(__file__).with_name("client_edge.py")
+
+
+@dataclass(slots=True)
+class Trio:
+    """A hub, a broker and an InfluxDB that a test may kill."""
+
+    hub: Hub
+    broker: MosquittoServer
+    influx_server: InfluxServer
+    influx: InfluxReader
+    admin: Rest
+    sites: list[Neighbourhood] = field(default_factory=list[Neighbourhood])
+
+    def site(self, slug: str) -> Neighbourhood:
+        self.sites.append(Neighbourhood(self.admin, slug).build())
+        return self.sites[-1]
+
+    def hub_again(self) -> None:
+        self.hub.start()
+        self.admin.login(*ADMIN)
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
+    folder = tmp_path_factory.mktemp("outside-trio")
+    with MosquittoServer.start(folder / "broker") as broker, InfluxServer.start(folder / "influx") as influx:
+        influx.create_database("killed")
+        hub = Hub(
+            data_dir=folder / "data",
+            mqtt_url=broker.admin_url,
+            influx={"url": influx.url, "token": ":", "org": "-", "bucket": "killed"},
+        ).start()
+        admin = Rest(hub.url).login(*ADMIN)
+        made = Trio(hub, broker, influx, InfluxReader(influx.url, "killed"), admin)
+        yield made
+        for site in made.sites:
+            for client in site.nodes:
+                client.close()
+        admin.close()
+        assert hub.stop() == 0, hub.tail()
+
+
+@dataclass(slots=True)
+class EdgeProcess:
+    """The client edge as a process of ours."""
+
+    arguments: list[str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, str(EDGE), *self.arguments])
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def finish(self, timeout_s: float) -> None:
+        assert self.process is not None
+        assert self.process.wait(timeout_s) == 0
+
+
+def test_hub_broker_and_edge_are_killed_in_mid_run_and_nothing_is_lost_or_doubled(trio: Trio, tmp_path: Path) -> None:
+    readings, presses = 1_200, 6
+    site = trio.site("storm")
+    site.crew("care")
+    site.node()
+    facility, device = site.bin(interval_s=60)
+    wearer, band = site.band()
+    arguments = {
+        "db": tmp_path / "outbox.db",
+        "port": trio.broker.port,
+        "site": site.slug,
+        "node": "pi-1",
+        "password": site.credentials()["password"],
+        "device": device,
+        "band": band,
+        "readings": readings,
+        "presses": presses,
+        "rate": 120,
+    }
+    edge = EdgeProcess([text for name, value in arguments.items() for text in (f"--{name}", str(value))])
+    edge.start()
+    time.sleep(2)
+    trio.hub.kill()
+    time.sleep(0.7)
+    trio.hub_again()
+    time.sleep(1.5)
+    trio.broker.kill()
+    time.sleep(0.7)
+    trio.broker.restart()
+    time.sleep(2)
+    edge.kill()
+    time.sleep(0.5)
+    edge.start()
+    time.sleep(1)
+    trio.hub.kill()
+    trio.hub_again()
+    edge.finish(timeout_s=60)
+
+    lanes = {row["lane"]: row for row in site.lanes() if row["high_water"]}
+    assert len(site.lanes()) == len({(row["epoch"], row["lane"]) for row in site.lanes()})
+    assert (lanes["telemetry"]["stored"], lanes["telemetry"]["high_water"]) == (readings, readings)
+    assert (lanes["sos"]["stored"], lanes["sos"]["high_water"]) == (presses, presses)
+    assert all(row["quarantined"] == row["gaps"] == 0 for row in lanes.values())
+    numbers = [point["value"] for point in site.wait_points(facility, "distance_mm", readings)]
+    assert sorted(numbers) == list(range(1, readings + 1))
+    rows = site.admin.wait(
+        lambda: found if len(found := trio.influx.points("fill_level", site.slug)) >= readings else None,
+        what="all points in InfluxDB",
+    )
+    assert sorted(row["distance_mm"] for row in rows) == list(range(1, readings + 1))
+    (alert,) = site.alerts(fault_code="sosPressed")
+    assert (alert["facility"], sorted(alert["refs"])) == (wearer, [f"{band}:{n}" for n in range(1, presses + 1)])
+    assert [order["alerts"] for order in site.orders()] == [[alert["id"]]]
+    assert len(site.admin.items(f"facilities/{wearer}/events")) == presses
+    assert metric(trio.hub.url, "linli_conservation_residual") == 0
+
+
+def test_what_was_acknowledged_is_there_after_kill_9_at_once(trio: Trio) -> None:
+    site = trio.site("acked")
+    client = site.online()
+    facility, device = site.bin()
+    client.deliver("telemetry", *(client.fill(device, n, ago_s=50 - n) for n in range(1, 41)))
+    trio.hub.kill()
+    trio.hub_again()
+    assert client.hello("telemetry")["hw"] == 40
+    assert [point["value"] for point in site.wait_points(facility, "fill_percent", 40)] == list(range(1, 41))
+    site.check_conservation()
+
+
+def test_a_bin_that_was_full_before_the_kill_still_calls_after_hold_s_and_once(trio: Trio) -> None:
+    site = trio.site("pending")
+    site.crew("waste")
+    client = site.online()
+    _, device = site.bin()
+    site.rule("binFull", confirm_readings=1, hold_s=5)
+    client.deliver("telemetry", client.fill(device, 90))
+    began = utc_now()
+    trio.hub.kill()
+    trio.hub_again()
+    assert site.alerts() == []
+    alert = site.alert("binFull", "firing", timeout_s=12)
+    waited_s = (instant(alert["fired_at"]) - began).total_seconds()
+    assert 4 <= waited_s <= 9, waited_s
+    assert len(site.alerts()) == len(site.orders()) == 1
+
+
+def test_half_a_confirmation_survives_a_kill(trio: Trio) -> None:
+    site = trio.site("half")
+    client = site.online()
+    _, device = site.bin()
+    client.deliver("telemetry", client.fill(device, 90))
+    trio.hub.kill()
+    trio.hub_again()
+    client.deliver("telemetry", client.fill(device, 91))
+    site.alert("binFull", "firing")
+
+
+def test_a_verification_window_runs_on_through_a_kill(trio: Trio) -> None:
+    site = trio.site("window")
+    site.crew("waste")
+    client = site.online()
+    _, device = site.bin()
+    site.rule("binFull", confirm_readings=1, verify_window_s=4, review_s=3600)
+    client.deliver("telemetry", client.fill(device, 90))
+    order_id = site.alert("binFull", "firing")["work_order"]
+    for action in ("accept", "arrive", "complete"):
+        site.step(order_id, action)
+    trio.hub.kill()
+    trio.hub_again()
+    site.order_state(order_id, "unverified", timeout_s=10)
+
+
+def test_the_hubs_own_downtime_is_nobodys_silence(trio: Trio) -> None:
+    site = trio.site("downtime")
+    client = site.online()
+    _, device = site.bin(interval_s=2)
+    site.rule("nodeOffline", after_s=4)
+    client.deliver("telemetry", client.fill(device, 10))
+    client.hello("sos")
+    trio.hub.kill()
+    time.sleep(7)
+    trio.hub_again()
+    for _ in range(4):
+        time.sleep(0.5)
+        client.say_hello("telemetry")
+        client.deliver("telemetry", client.fill(device, 10))
+    assert site.alerts() == []
+
+
+def test_an_open_press_is_still_listed_after_a_kill_and_heard_afterwards(trio: Trio) -> None:
+    site = trio.site("heard")
+    client = site.online()
+    _, band = site.band()
+    client.deliver("sos", client.event(band, "sos_pressed", "b:1"))
+    alert = site.alert("sosPressed", "firing")
+    trio.hub.kill()
+    trio.hub_again()
+    assert [entry["ref"] for entry in client.hello("sos")["sos"]] == ["b:1"]
+    site.admin.post(f"alerts/{alert['id']}/acknowledge", {"comment": ""})
+    heard = client.find_ack("sos", lambda body: [e["stage"] for e in body.get("sos", [])] == ["heard"], timeout_s=5)
+    assert heard is not None
+    assert len(site.alerts()) == 1
+
+
+def test_without_influxdb_the_hub_is_degraded_and_ready_and_the_points_wait(trio: Trio) -> None:
+    site = trio.site("dry")
+    client = site.online()
+    facility, device = site.bin()
+    client.deliver("telemetry", client.fill(device, 1, ago_s=10))
+    trio.influx_server.kill()
+    client.deliver("telemetry", *(client.fill(device, n, ago_s=10 - n / 10) for n in range(2, 31)))
+    ready = httpx2.get(f"{trio.hub.url}/readyz")
+    assert ready.status_code == 200
+    site.admin.wait(
+        lambda: "degraded" in httpx2.get(f"{trio.hub.url}/readyz").text, what="the word degraded", timeout_s=15
+    )
+    trio.hub.kill()
+    trio.hub_again()
+    trio.influx_server.restart()
+    rows = site.admin.wait(
+        lambda: found if len(found := trio.influx.points("fill_level", site.slug)) >= 30 else None,
+        what="thirty points in InfluxDB",
+        timeout_s=40,
+    )
+    assert sorted(row["fill_percent"] for row in rows) == list(range(1, 31))
+    assert len(site.points(facility, "fill_percent")) == 30
+    site.admin.wait(
+        lambda: "degraded" not in httpx2.get(f"{trio.hub.url}/readyz").text, what="a hub that is whole", timeout_s=15
+    )
+
+
+def test_a_restored_hub_gets_its_history_again(trio: Trio, tmp_path: Path) -> None:
+    site = trio.site("restored")
+    client = site.online()
+    facility, device = site.bin()
+    start = utc_now()
+    records = [client.fill(device, n, at=rfc3339(start), uptime_ms=client.boot.uptime_ms()) for n in range(1, 31)]
+    client.deliver("telemetry", *records[:10])
+    assert trio.hub.stop() == 0
+    shutil.copytree(trio.hub.data_dir, tmp_path / "backup")
+    trio.hub_again()
+    client.deliver("telemetry", *records[10:])
+    site.wait_points(facility, "fill_percent", 30)
+    trio.hub.kill()
+    shutil.rmtree(trio.hub.data_dir)
+    shutil.copytree(tmp_path / "backup", trio.hub.data_dir)
+    trio.hub_again()
+    assert client.hello("telemetry")["hw"] == 10
+    mark = client.mark("telemetry")
+    client.send("telemetry", 11, records[10:])
+    client.wait_ack("telemetry", 30, since=mark)
+    assert sorted(p["value"] for p in site.wait_points(facility, "fill_percent", 30)) == list(range(1, 31))
+    site.admin.wait(lambda: len(trio.influx.points("fill_level", site.slug)) == 30, what="thirty points, each once")
+    site.check_conservation()
+
+
+def test_a_hub_that_is_asked_to_stop_ends_with_0_and_comes_back(trio: Trio) -> None:
+    assert trio.hub.stop() == 0
+    trio.hub_again()

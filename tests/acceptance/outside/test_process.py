@@ -1,0 +1,225 @@
+"""rest.md §7: settings, exit codes, one clear line per mistake, simulated time."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from simulators.servers.mosquitto import MosquittoServer
+from tests.acceptance.outside.client_rest import Rest, instant
+from tests.acceptance.outside.hub_process import ADMIN, Hub, free_port, run_hub
+from tests.acceptance.outside.neighbourhood import Neighbourhood
+
+
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[MosquittoServer]:
+    """A broker for hubs that come and go, so that they do not answer the nodes of the shared hub."""
+    with MosquittoServer.start(tmp_path_factory.mktemp("process-broker")) as server:
+        yield server
+
+
+@pytest.fixture
+def hub(own_broker: MosquittoServer, fresh_dir: Path) -> Generator[Hub]:
+    """A hub of this test's own, not started; stopped afterwards."""
+    made = Hub(data_dir=fresh_dir, mqtt_url=own_broker.admin_url)
+    yield made
+    made.stop()
+
+
+def settings_of(hub: Hub, **overrides: str) -> dict[str, str]:
+    return {**hub.settings(), **overrides}
+
+
+def test_sigterm_ends_with_0(hub: Hub) -> None:
+    hub.start()
+    assert hub.stop() == 0
+    assert "Traceback" not in hub.stderr()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("HTTP_PORT", "eighty"),
+        ("HTTP_PORT", "70000"),
+        ("MQTT_URL", "carrier-pigeon://nowhere"),
+        ("BROKER_ADMIN", "magic"),
+        ("DATABASE_URL", "not a url"),
+        ("CLOCK", "sundial"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_the_key_and_exit_2(hub: Hub, key: str, value: str) -> None:
+    done = run_hub("serve", **settings_of(hub, **{key: value}))
+    assert done.code == 2, (done.code, done.out, done.err)
+    (line,) = done.err_lines
+    assert key.lower() in line.lower()
+    assert "Traceback" not in done.err + done.out
+
+
+def test_two_wrong_settings_are_two_lines(hub: Hub) -> None:
+    done = run_hub("serve", **settings_of(hub, HTTP_PORT="eighty", BROKER_ADMIN="magic"))
+    assert done.code == 2
+    assert len(done.err_lines) == 2, done.err
+    assert "http_port" in done.err.lower()
+    assert "broker_admin" in done.err.lower()
+
+
+def test_a_wrong_key_in_the_file_is_named(hub: Hub, tmp_path: Path) -> None:
+    config = tmp_path / "linli.toml"
+    config.write_text("htpp_port = 8080\n")
+    done = run_hub("serve", **settings_of(hub, CONFIG=str(config)))
+    assert done.code == 2, (done.code, done.err)
+    assert any("htpp_port" in line for line in done.err_lines)
+
+
+def test_the_file_is_read_and_the_environment_wins(hub: Hub, tmp_path: Path) -> None:
+    config = tmp_path / "linli.toml"
+    config.write_text(f'http_port = {free_port()}\nadmin_password = "from-the-file-123"\n')
+    hub.extra = {"CONFIG": str(config)}
+    hub.start()
+    Rest(hub.url).login(*ADMIN).close()
+
+
+def test_messages_as_clock_are_refused_outside_a_simulation(hub: Hub) -> None:
+    done = run_hub("serve", **settings_of(hub, CLOCK="messages"))
+    assert done.code == 2, (done.code, done.err)
+    assert any("clock" in line.lower() for line in done.err_lines)
+
+
+def test_a_port_in_use_is_one_clear_line(hub: Hub) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run_hub("serve", **settings_of(hub, HTTP_PORT=str(port)))
+    assert done.code == 1, (done.code, done.err)
+    assert any(str(port) in line for line in done.err_lines), done.err
+    assert "Traceback" not in done.err + done.out
+
+
+def test_a_locked_data_directory_is_one_clear_line_and_the_owner_lives_on(hub: Hub) -> None:
+    hub.start()
+    done = run_hub("serve", **settings_of(hub, HTTP_PORT=str(free_port())))
+    assert done.code in (1, 2), (done.code, done.err)
+    assert any(str(hub.data_dir) in line for line in done.err_lines), done.err
+    assert "Traceback" not in done.err + done.out
+    assert httpx2.get(f"{hub.url}/healthz").status_code == 200
+
+
+def test_a_wrong_broker_password_is_one_clear_line(hub: Hub, own_broker: MosquittoServer) -> None:
+    hub.mqtt_url = f"mqtt://{own_broker.admin_username}:wrong@127.0.0.1:{own_broker.port}"
+    done = run_hub("serve", **hub.settings())
+    assert done.code in (1, 2), (done.code, done.err)
+    clear = [line for line in done.err_lines if re.search(r"broker|mqtt", line, re.IGNORECASE)]
+    assert len(clear) == 1, done.err
+    assert "wrong" not in done.err, "a password must not be told"
+    assert "Traceback" not in done.err + done.out
+
+
+def test_secrets_come_from_files(hub: Hub, tmp_path: Path) -> None:
+    secret = tmp_path / "admin"
+    secret.write_text("from-a-file-0123\n")
+    given = hub.settings()
+    given.pop("ADMIN_PASSWORD")
+    hub.only = {**given, "ADMIN_PASSWORD_FILE": str(secret)}
+    hub.start()
+    Rest(hub.url).login("admin", "from-a-file-0123").close()
+
+
+def test_without_an_admin_password_one_is_made_and_printed_once(hub: Hub) -> None:
+    given = hub.settings()
+    given.pop("ADMIN_PASSWORD")
+    hub.only = given
+    hub.start()
+    printed = [line for line in (hub.stdout() + hub.stderr()).splitlines() if "password" in line.lower()]
+    assert len(printed) == 1, printed
+    words = re.findall(r"[A-Za-z0-9_\-]{12,}", printed[0])
+    assert any(can_log_in(hub.url, word) for word in words), printed
+    hub.stop()
+    hub.start()
+    again = [line for line in (hub.stdout() + hub.stderr()).splitlines() if "password" in line.lower()]
+    assert again == printed
+
+
+def can_log_in(url: str, password: str) -> bool:
+    response = httpx2.post(f"{url}/api/v1/auth/token", data={"username": "admin", "password": password})
+    return response.status_code == 200
+
+
+def test_an_unknown_command_is_usage(hub: Hub) -> None:
+    assert run_hub("dance").code == 2
+    assert run_hub("--help").code == 0
+
+
+def test_config_check_and_show_tell_no_secret(hub: Hub) -> None:
+    given = hub.settings()
+    assert run_hub("config", "check", **given).code == 0
+    shown = run_hub("config", "show", "--json", **given)
+    assert shown.code == 0, shown.err
+    body = json.loads(shown.out)
+    assert str(hub.http_port) in json.dumps(body)
+    assert ADMIN[1] not in shown.out
+    assert hub.mqtt_url.split(":")[2].split("@")[0] not in shown.out
+    assert run_hub("config", "check", **{**given, "HTTP_PORT": "eighty"}).code == 2
+
+
+def test_lists_of_the_command_line_are_json(hub: Hub) -> None:
+    given = hub.settings()
+    assert run_hub("migrate", **given).code == 0
+    for noun in ("users", "alerts", "work-orders", "quarantine"):
+        done = run_hub(noun, "list", "--json", **given)
+        assert done.code == 0, (noun, done.err)
+        json.loads(done.out)
+
+
+def test_time_of_messages_replays_hours_in_moments_with_the_same_decisions(hub: Hub) -> None:
+    hub.extra = {"ENVIRONMENT": "simulation", "CLOCK": "messages"}
+    hub.start()
+    admin = Rest(hub.url).login(*ADMIN)
+    site = Neighbourhood(admin, "sim").build()
+    site.crew("waste")
+    site.node("pi-2")
+    client = site.online()
+    other = site.online("pi-2")
+    _, device = site.bin()
+    _, other_device = site.bin("bin-43", node="pi-2")
+    site.rule("binFull", confirm_readings=1, hold_s=3600)
+
+    def says(at: str, percent: float) -> dict[str, object]:
+        uptime_ms = int((instant(at).timestamp() - 1.76e9) * 1000)
+        record = client.fill(device, percent, at=at, uptime_ms=uptime_ms)
+        return client.deliver("telemetry", record, now={"at": at, "uptime_ms": uptime_ms})
+
+    assert str(says("2026-11-01T00:00:00.000Z", 90)["hub_time"]).startswith("2026-11-01T00:00:00")
+    says("2026-11-01T00:40:00.000Z", 91)
+    assert site.alerts() == []
+    says("2026-11-01T01:10:00.000Z", 92)
+    alert = site.alert("binFull", "firing")
+    assert alert["fired_at"].startswith(("2026-11-01T01:00", "2026-11-01T01:1"))
+    later = "2026-11-01T06:00:00.000Z"
+    uptime_ms = int((instant(later).timestamp() - 1.76e9) * 1000)
+    other.deliver(
+        "telemetry",
+        other.fill(other_device, 10, at=later, uptime_ms=uptime_ms),
+        now={"at": later, "uptime_ms": uptime_ms},
+    )
+    dead = site.alert("nodeOffline", "firing")
+    assert dead["node"] == site.id("pi-1")
+    assert dead["fired_at"].startswith("2026-11-01T0")
+    hub.kill()
+    hub.start()
+    admin.login(*ADMIN)
+    assert str(other.hello("telemetry")["hub_time"]).startswith("2026-11-01T06:00:00"), "the time is stored"
+    for node in site.nodes:
+        node.close()
+    admin.close()
+
+
+def test_a_hub_starts_within_seconds(hub: Hub) -> None:
+    began_s = time.monotonic()
+    hub.start()
+    assert time.monotonic() - began_s < 15
