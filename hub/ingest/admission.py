@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hub.devices.directory import DeviceEntry, Directory, NodeEntry
+from hub.ingest.directory import DeviceEntry, Directory, NodeEntry
 from protocols.codec import encode_record
 from protocols.events import LIFE_SAFETY, Event, EventName
 from protocols.lanes import Lane

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hub.devices.directory import Directory, NodeEntry
+from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.quarantine import Refused, content_hash, payload_hash
 from hub.ingest.sources import Incoming
 from hub.telemetry.point import LaneKey

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from hub.devices.directory import DeviceEntry, Directory, NodeEntry
+from hub.ingest.directory import DeviceEntry, Directory, NodeEntry
 from hub.events import LifeSafetyHeard
 from hub.ingest.admission import AdmittedEvent, AdmittedReading, admit_event, admit_reading
 from hub.ingest.decoding import HelloItem, LaneItem

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from hub.devices.directory import Directory, NodeEntry
+from hub.ingest.directory import Directory, NodeEntry
 from hub.errors import StorageError
 from hub.events import QuarantineChanged
 from hub.ingest.acknowledgement import Acknowledger

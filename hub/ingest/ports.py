@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hub.devices.directory import Directory
+from hub.ingest.directory import Directory
 from hub.events import Event
 from hub.ingest.lane import LaneState, TakenGap
 from hub.ingest.quarantine import QuarantineItem, QuarantineState, Refused

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hub.devices.directory import Directory
+from hub.ingest.directory import Directory
 from hub.errors import ConflictError
 from hub.events import QuarantineChanged
 from hub.ingest.admission import AdmittedReading, admit_event, admit_reading

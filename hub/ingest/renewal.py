@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Lock
 
-from hub.devices.directory import Directory
+from hub.ingest.directory import Directory
 from hub.ingest.ports import Transactions
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.devices.directory import Directory, NodeEntry
+from hub.ingest.directory import Directory, NodeEntry
 from hub.events import ConditionCleared, ConditionRaised, Event, NodeChanged, RepairProven
 from hub.ingest.decoding import StatusItem
 from hub.ingest.intake import Intake

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, func, select
 
-from hub.devices.directory import DeviceEntry, Directory, Entry, FacilityEntry, NodeEntry, Override, SiteEntry
+from hub.ingest.directory import DeviceEntry, Directory, Entry, FacilityEntry, NodeEntry, Override, SiteEntry
 from hub.storage.sql.tables import devices, facilities, nodes, registry_changes, rule_parameters, sites
 from hub.vocabulary import FaultCode, slug_of
 
