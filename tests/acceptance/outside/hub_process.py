@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -47,21 +48,20 @@ class Run:
         return [line for line in self.err.splitlines() if line.strip()]
 
 
-def clean_environment(**settings: str) -> dict[str, str]:
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without any LINLI_ key of its own, plus the settings given."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LINLI_")}
     return {**kept, "PYTHONWARNINGS": "default", **{f"LINLI_{key}": value for key, value in settings.items()}}
 
 
-def run_hub(*arguments: str, timeout_s: float = 30, cwd: Path | None = None, **settings: str) -> Run:
+def run_hub(*arguments: str, settings: Mapping[str, str] | None = None, timeout_s: float = 30) -> Run:
     """Runs `linli-hub` with the arguments until it ends by itself."""
     done = subprocess.run(
         [console_script("linli-hub"), *arguments],
-        env=clean_environment(**settings),
+        env=clean_environment(settings or {}),
         capture_output=True,
         text=True,
         timeout=timeout_s,
-        cwd=cwd,
         check=False,
     )
     return Run(done.returncode, done.stdout, done.stderr)
@@ -118,7 +118,7 @@ class Hub:
         self._starts += 1
         with self._log("out").open("ab") as out, self._log("err").open("ab") as err:
             self._process = subprocess.Popen(
-                [console_script("linli-hub"), "serve"], env=clean_environment(**self.settings()), stdout=out, stderr=err
+                [console_script("linli-hub"), "serve"], env=clean_environment(self.settings()), stdout=out, stderr=err
             )
 
     def wait_ready(self, ready_s: float = 30) -> None:

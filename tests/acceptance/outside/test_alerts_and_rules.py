@@ -28,8 +28,8 @@ def test_a_person_acknowledges_and_is_named(full: tuple[Neighbourhood, Node, Jso
     assert taken["acknowledged_by"] in (person["id"], person["username"], person["display_name"])
     instant(taken["acknowledged_at"])
     assert taken["version"] > alert["version"]
-    again = operator.problem("POST", f"alerts/{alert['id']}/acknowledge", {"comment": ""}, status=409)
-    assert "acknowledge" not in again.body["legal"]
+    again = operator.problem("POST", f"alerts/{alert['id']}/resolve", {"outcome": "helped"}, status=409)
+    assert "resolve" not in again.body["legal"], "a full bin resolves by its condition"
     operator.close()
 
 

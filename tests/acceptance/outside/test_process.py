@@ -53,7 +53,7 @@ def test_sigterm_ends_with_0(hub: Hub) -> None:
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_the_key_and_exit_2(hub: Hub, key: str, value: str) -> None:
-    done = run_hub("serve", **settings_of(hub, **{key: value}))
+    done = run_hub("serve", settings=settings_of(hub, **{key: value}))
     assert done.code == 2, (done.code, done.out, done.err)
     (line,) = done.err_lines
     assert key.lower() in line.lower()
@@ -61,7 +61,7 @@ def test_a_wrong_setting_is_one_line_that_names_the_key_and_exit_2(hub: Hub, key
 
 
 def test_two_wrong_settings_are_two_lines(hub: Hub) -> None:
-    done = run_hub("serve", **settings_of(hub, HTTP_PORT="eighty", BROKER_ADMIN="magic"))
+    done = run_hub("serve", settings=settings_of(hub, HTTP_PORT="eighty", BROKER_ADMIN="magic"))
     assert done.code == 2
     assert len(done.err_lines) == 2, done.err
     assert "http_port" in done.err.lower()
@@ -71,7 +71,7 @@ def test_two_wrong_settings_are_two_lines(hub: Hub) -> None:
 def test_a_wrong_key_in_the_file_is_named(hub: Hub, tmp_path: Path) -> None:
     config = tmp_path / "linli.toml"
     config.write_text("htpp_port = 8080\n")
-    done = run_hub("serve", **settings_of(hub, CONFIG=str(config)))
+    done = run_hub("serve", settings=settings_of(hub, CONFIG=str(config)))
     assert done.code == 2, (done.code, done.err)
     assert any("htpp_port" in line for line in done.err_lines)
 
@@ -85,7 +85,7 @@ def test_the_file_is_read_and_the_environment_wins(hub: Hub, tmp_path: Path) -> 
 
 
 def test_messages_as_clock_are_refused_outside_a_simulation(hub: Hub) -> None:
-    done = run_hub("serve", **settings_of(hub, CLOCK="messages"))
+    done = run_hub("serve", settings=settings_of(hub, CLOCK="messages"))
     assert done.code == 2, (done.code, done.err)
     assert any("clock" in line.lower() for line in done.err_lines)
 
@@ -95,7 +95,7 @@ def test_a_port_in_use_is_one_clear_line(hub: Hub) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = run_hub("serve", **settings_of(hub, HTTP_PORT=str(port)))
+        done = run_hub("serve", settings=settings_of(hub, HTTP_PORT=str(port)))
     assert done.code == 1, (done.code, done.err)
     assert any(str(port) in line for line in done.err_lines), done.err
     assert "Traceback" not in done.err + done.out
@@ -103,7 +103,7 @@ def test_a_port_in_use_is_one_clear_line(hub: Hub) -> None:
 
 def test_a_locked_data_directory_is_one_clear_line_and_the_owner_lives_on(hub: Hub) -> None:
     hub.start()
-    done = run_hub("serve", **settings_of(hub, HTTP_PORT=str(free_port())))
+    done = run_hub("serve", settings=settings_of(hub, HTTP_PORT=str(free_port())))
     assert done.code in (1, 2), (done.code, done.err)
     assert any(str(hub.data_dir) in line for line in done.err_lines), done.err
     assert "Traceback" not in done.err + done.out
@@ -112,7 +112,7 @@ def test_a_locked_data_directory_is_one_clear_line_and_the_owner_lives_on(hub: H
 
 def test_a_wrong_broker_password_is_one_clear_line(hub: Hub, own_broker: MosquittoServer) -> None:
     hub.mqtt_url = f"mqtt://{own_broker.admin_username}:wrong@127.0.0.1:{own_broker.port}"
-    done = run_hub("serve", **hub.settings())
+    done = run_hub("serve", settings=hub.settings())
     assert done.code in (1, 2), (done.code, done.err)
     clear = [line for line in done.err_lines if re.search(r"broker|mqtt", line, re.IGNORECASE)]
     assert len(clear) == 1, done.err
@@ -157,21 +157,21 @@ def test_an_unknown_command_is_usage(hub: Hub) -> None:
 
 def test_config_check_and_show_tell_no_secret(hub: Hub) -> None:
     given = hub.settings()
-    assert run_hub("config", "check", **given).code == 0
-    shown = run_hub("config", "show", "--json", **given)
+    assert run_hub("config", "check", settings=given).code == 0
+    shown = run_hub("config", "show", "--json", settings=given)
     assert shown.code == 0, shown.err
     body = json.loads(shown.out)
     assert str(hub.http_port) in json.dumps(body)
     assert ADMIN[1] not in shown.out
     assert hub.mqtt_url.split(":")[2].split("@")[0] not in shown.out
-    assert run_hub("config", "check", **{**given, "HTTP_PORT": "eighty"}).code == 2
+    assert run_hub("config", "check", settings={**given, "HTTP_PORT": "eighty"}).code == 2
 
 
 def test_lists_of_the_command_line_are_json(hub: Hub) -> None:
     given = hub.settings()
-    assert run_hub("migrate", **given).code == 0
+    assert run_hub("migrate", settings=given).code == 0
     for noun in ("users", "alerts", "work-orders", "quarantine"):
-        done = run_hub(noun, "list", "--json", **given)
+        done = run_hub(noun, "list", "--json", settings=given)
         assert done.code == 0, (noun, done.err)
         json.loads(done.out)
 
