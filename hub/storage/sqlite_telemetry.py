@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from hub.storage.telemetry_file import TelemetryFile
+from hub.storage.telemetry_file import BUSY_TIMEOUT_S, TelemetryFile
 from hub.telemetry.point import NANOSECONDS_PER_MILLISECOND, LaneBatch, LaneKey, Point
 from hub.telemetry.series import Aggregate, Page, Sample, SeriesQuery
 from hub.telemetry.window import NANOSECONDS_PER_SECOND, page_of, span_ns
@@ -57,9 +57,9 @@ class SqliteTelemetryStore:
         self._series: dict[_SeriesKey, int] = {}
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
         """Open or make the file; StorageError says in one line what is wrong with it."""
-        return cls(TelemetryFile.open(path, schema=_SCHEMA))
+        return cls(TelemetryFile.open(path, schema=_SCHEMA, busy_timeout_s=busy_timeout_s))
 
     def append(self, batches: Sequence[LaneBatch]) -> None:
         found: dict[_SeriesKey, int] = {}

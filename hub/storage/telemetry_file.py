@@ -15,7 +15,7 @@ from hub.errors import StorageCorruptError, StorageError, StorageLockedError, St
 from hub.telemetry.point import LaneBatch, LaneKey, Point
 from protocols.lanes import Lane
 
-_BUSY_TIMEOUT_S: Final = 5.0
+BUSY_TIMEOUT_S: Final = 5.0
 """How long a commit waits for another process (a backup) before it gives up."""
 _LARGEST_IDLE_WAL: Final = 64 * 1024 * 1024
 
@@ -43,8 +43,11 @@ _ERRORS: Final[Mapping[str, tuple[type[StorageError], str]]] = {
 class TelemetryFile:
     """An open telemetry file; every method may be called from any thread."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, marks: dict[LaneKey, int]) -> None:
+    def __init__(
+        self, path: Path, writer: sqlite3.Connection, *, marks: dict[LaneKey, int], busy_timeout_s: float
+    ) -> None:
         self.path = path
+        self._busy_timeout_s = busy_timeout_s
         self._writer = writer
         self._writing = threading.RLock()
         self._marks = marks
@@ -53,10 +56,10 @@ class TelemetryFile:
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, *, schema: Sequence[str] = ()) -> Self:
+    def open(cls, path: Path, *, schema: Sequence[str], busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
         """Open or make the file and the tables of `schema`; StorageError says in one line what is wrong with it."""
         with _translated(path):
-            writer = _connect(path)
+            writer = _connect(path, busy_timeout_s)
             try:
                 writer.execute("BEGIN IMMEDIATE")
                 for statement in (*_SCHEMA, *schema):
@@ -66,7 +69,7 @@ class TelemetryFile:
             except BaseException:
                 writer.close()
                 raise
-        return cls(path, writer, marks)
+        return cls(path, writer, marks=marks, busy_timeout_s=busy_timeout_s)
 
     @contextmanager
     def writing(self) -> Generator[sqlite3.Connection]:
@@ -107,7 +110,7 @@ class TelemetryFile:
     def connect_lazy(self) -> sqlite3.Connection:
         """Return a connection whose commits keep their order but may be undone by a power cut; `close` takes it."""
         with _translated(self.path):
-            connection = _connect(self.path)
+            connection = _connect(self.path, self._busy_timeout_s)
             connection.execute("PRAGMA synchronous=NORMAL")
             return connection
 
@@ -167,7 +170,7 @@ class TelemetryFile:
                 raise StorageError(f"{self.path.name}: closed")
             if self._idle_readers:
                 return self._idle_readers.pop()
-        connection = _connect(self.path)
+        connection = _connect(self.path, self._busy_timeout_s)
         connection.execute("PRAGMA query_only=ON")
         return connection
 
@@ -179,8 +182,8 @@ class TelemetryFile:
                 self._idle_readers.append(connection)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
