@@ -54,7 +54,7 @@ class Message:
 
 
 def body_of(message: Message, texts: Texts) -> str:
-    """Return the JSON that is sent: kind, instant, the item, and its sentence as key, parameters and in each language."""
+    """Return the JSON that is sent: kind, instant, the item, its sentence as key, parameters and in each language."""
     sentences = {locale: texts.render(message.text_key, message.params, locale=locale) for locale in LOCALES}
     text = {"key": message.text_key, "params": dict(message.params), **sentences}
     document = {

@@ -1,11 +1,12 @@
 """Sentences for people: a key and its parameters, rendered in the reader's language; Chinese comes first.
 
-A key is looked up as it stands (`alert.binFull.fired`), then without its fault code (`alert.fired`). A parameter `x` whose
-value is a word of ours is shown by the entry `x.<value>` of the locale (`fault_code.binFull`, `skill.waste`).
+A key is looked up as it stands (`alert.binFull.fired`), then without its fault code (`alert.fired`). A parameter `x`
+whose value is a word of ours is shown by the entry `x.<value>` of the locale (`fault_code.binFull`, `skill.waste`).
 """
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any, Final
 
@@ -19,18 +20,12 @@ class Texts:
         """Take locale → key → sentence with `{parameter}` places."""
         self._sentences = sentences
 
-    @classmethod
-    def load(cls) -> "Texts":
-        """Return the sentences that come with the hub."""
-        folder = resources.files("hub.notification") / "locales"
-        return cls({locale: json.loads((folder / f"{locale}.json").read_text("utf-8")) for locale in LOCALES})
-
     def keys(self, locale: str) -> frozenset[str]:
         """Return every key that the locale knows."""
         return frozenset(self._sentences[locale])
 
     def sentence(self, key: str, *, locale: str) -> str | None:
-        """Return the sentence of a key with its places unfilled, or None where neither it nor its general form is known."""
+        """Return the sentence of a key with its places unfilled, or None where it is not known in any form."""
         sentences = self._sentences.get(locale) or self._sentences[LOCALES[0]]
         return sentences.get(key) or sentences.get(_general(key))
 
@@ -46,6 +41,13 @@ class Texts:
             return f"{value:.1f}".removesuffix(".0")
         word = self._sentences.get(locale, {}).get(f"{name}.{value}")
         return word or ("–" if value is None else str(value))
+
+
+@cache
+def shipped_texts() -> Texts:
+    """Return the sentences that come with the hub."""
+    folder = resources.files("hub.notification") / "locales"
+    return Texts({locale: json.loads((folder / f"{locale}.json").read_text("utf-8")) for locale in LOCALES})
 
 
 def _general(key: str) -> str:

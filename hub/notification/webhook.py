@@ -14,7 +14,7 @@ from hub.notification.messages import WEBHOOK_EVENTS
 from protocols.instant import format_ms
 
 ALL_EVENTS: Final = "*"
-SECRET_PREFIX: Final = "whsec_"
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 the standard's mark in front of a secret
 SECRET_BYTES: Final = 32
 """Standard Webhooks asks for 24 to 64 bytes."""
 
@@ -86,8 +86,6 @@ def present_webhook(webhook: Webhook, *, with_secret: bool = False) -> dict[str,
         "disabled_at": None if webhook.disabled_at_ms is None else format_ms(webhook.disabled_at_ms),
     }
     return item | {"secret": webhook.secret} if with_secret else item
-
-
 
 
 def _key(webhook_secret: str) -> bytes:

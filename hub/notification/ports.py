@@ -1,0 +1,94 @@
+"""What notifications ask of the state database and of the channels."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from hub.notification.outbox import Delivery, Notification, NotificationState
+from hub.notification.webhook import Webhook
+from hub.vocabulary import Subject
+
+
+class NotificationRepository(Protocol):
+    """The outbox: rows are written in the transaction of what they tell, and leased to be sent."""
+
+    def add(self, *rows: Notification) -> None:
+        """Write new rows."""
+        ...
+
+    def get(self, notification_id: str) -> Notification | None:
+        """Return the row, or None."""
+        ...
+
+    def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
+        """Return rows to be sent now, oldest first, without those whose `place` is busy."""
+        ...
+
+    def next_due_ms(self, *, life_safety: bool) -> int | None:
+        """Return when the next row becomes due, or None where none waits."""
+        ...
+
+    def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
+        """Store the row where the stored one is still in state `was` with so many attempts; tell whether it was."""
+        ...
+
+    def cancel(self, *, alert: str | None = None, work_order: str | None = None, steps: Collection[str]) -> int:
+        """Cancel the unsent rows of these steps of an alert or of an order; return how many."""
+        ...
+
+    def find(
+        self,
+        *,
+        sites: frozenset[str] | None = None,
+        alert: str | None = None,
+        state: NotificationState | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[Notification]:
+        """Return rows, newest first."""
+        ...
+
+    def subject_name(self, subject: Subject) -> str:
+        """Return what people call the subject: the name of the facility, node or site, else its id."""
+        ...
+
+    def crew_name(self, crew: str) -> str:
+        """Return what people call the crew, else its id."""
+        ...
+
+
+class WebhookRepository(Protocol):
+    """The webhooks of the sites."""
+
+    def get(self, webhook_id: str) -> Webhook | None:
+        """Return the webhook, or None."""
+        ...
+
+    def enabled(self, site: str) -> Sequence[Webhook]:
+        """Return those of the site that are not disabled."""
+        ...
+
+    def find(
+        self, *, sites: frozenset[str] | None = None, before: str | None = None, limit: int = 50
+    ) -> Sequence[Webhook]:
+        """Return webhooks, newest first."""
+        ...
+
+    def add(self, webhook: Webhook) -> None:
+        """Store a new webhook."""
+        ...
+
+    def save(self, webhook: Webhook) -> None:
+        """Store the next version; raises `StaleVersionError` where the stored one is not the one before."""
+        ...
+
+    def remove(self, webhook_id: str) -> None:
+        """Forget the webhook; its unsent messages are cancelled when they come up."""
+        ...
+
+
+class Sender(Protocol):
+    """A channel: takes one message to its target; may block for seconds, never raises for what the network does."""
+
+    def send(self, row: Notification, webhook: Webhook | None) -> Delivery:
+        """Send, and say what became of it."""
+        ...
