@@ -73,7 +73,10 @@ class AlertChanged:
     severity: Severity
     colour: Colour
     step: str
-    """fired, refired, pressed_again, cancelled_by_wearer, suppressed, released, acknowledged, assigned, commented, shelved, unshelved, resolved, closed."""
+    """fired, refired, pressed_again, cancelled_by_wearer, suppressed, released, acknowledged, assigned.
+
+    Commented, shelved, unshelved, resolved, closed.
+    """
     at_ms: int
 
 
@@ -85,7 +88,10 @@ class WorkOrderChanged:
     subject: Subject
     fault_class: str
     step: str
-    """opened, assigned, accepted, arrived, done, held, resumed, verified, unverified, reopened, closed, cancelled, joined."""
+    """opened, assigned, accepted, arrived, done, held, resumed, verified, unverified, reopened, closed.
+
+    Cancelled, joined.
+    """
     at_ms: int
 
 

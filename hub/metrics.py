@@ -22,8 +22,12 @@ class Metrics:
         self.left_out = Counter("linli_fields_left_out", "Unknown fields of known kinds", registry=r)
         self.refused = Counter("linli_messages_refused", "Messages refused whole", ["reason"], registry=r)
         self.shed = Counter("linli_messages_shed", "Telemetry messages dropped undecoded under overload", registry=r)
-        self.failed_batches = Counter("linli_ingest_failures", "Batches that could not be committed", ["consumer"], registry=r)
-        self.residual = Gauge("linli_conservation_residual", "high water - stored - quarantined - gaps, always 0", registry=r)
+        self.failed_batches = Counter(
+            "linli_ingest_failures", "Batches that could not be committed", ["consumer"], registry=r
+        )
+        self.residual = Gauge(
+            "linli_conservation_residual", "high water - stored - quarantined - gaps, always 0", registry=r
+        )
         self.lane_lag = Histogram(
             "linli_lane_lag_seconds", "Effective time to commit", ["lane"], buckets=_SECONDS, registry=r
         )

@@ -56,7 +56,10 @@ class FaultCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What follows from a fault code: severity, colour, the skill of its order (None: no order) and the class that shares one order."""
+    """What follows from a fault code: severity, colour, the skill of its order (None.
+
+    No order) and the class that shares one order.
+    """
 
     severity: Severity
     colour: Colour
@@ -80,7 +83,10 @@ FAULTS: Final[Mapping[FaultCode, Fault]] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an alert is about: a facility, else a node, else the site itself; REST ids (`site.slug`), the site's slug."""
+    """What an alert is about: a facility, else a node, else the site itself.
+
+    REST ids (`site.slug`), the site's slug.
+    """
 
     site: str
     facility: str | None = None

@@ -1,4 +1,7 @@
-"""Bytes ⇄ messages with their limits: what cannot be used comes back as a rejection with its reason, never as an exception."""
+"""Bytes ⇄ messages with their limits.
+
+What cannot be used comes back as a rejection with its reason, never as an exception.
+"""
 
 import json
 from typing import Any, Final, TypeVar, cast
@@ -27,7 +30,10 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class DecodedLaneMessage:
-    """A lane message whose header can be used: its records in order, those without the contract's shape as rejections."""
+    """A lane message whose header can be used.
+
+    Its records in order, those without the contract's shape as rejections.
+    """
 
     __slots__ = ("header", "records")
 
@@ -119,7 +125,7 @@ def _decode_record_by_record(payload: bytes) -> DecodedLaneMessage | MessageReje
     return DecodedLaneMessage(header, [_decode_record(raw) for raw in cast("list[Any]", raw_records)])
 
 
-def _decode_record(parsed: Any) -> Record | RecordRejection:  # noqa: ANN401 any JSON value may stand in place of a record
+def _decode_record(parsed: Any) -> Record | RecordRejection:
     raw = _dump(parsed)
     if len(raw) > LARGEST_RECORD_BYTES:
         return RecordRejection(RecordReason.RECORD_TOO_LARGE, f"{len(raw)} bytes exceed {LARGEST_RECORD_BYTES}", raw)

@@ -15,7 +15,10 @@ class GeometryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Distances from the sensor's face: bottom measured with the bin empty, the full line, and the blind zone, in mm."""
+    """Distances from the sensor's face.
+
+    Bottom measured with the bin empty, the full line, and the blind zone, in mm.
+    """
 
     empty_mm: float
     full_mm: float
@@ -24,7 +27,8 @@ class Geometry:
     def __post_init__(self) -> None:
         """Refuse distances that cannot belong to a bin."""
         if not 0 <= self.blind_zone_mm < self.full_mm < self.empty_mm:
-            message = f"blind zone {self.blind_zone_mm:g} mm < full {self.full_mm:g} mm < empty {self.empty_mm:g} mm does not hold"
+            distances = f"{self.blind_zone_mm:g} mm < full {self.full_mm:g} mm < empty {self.empty_mm:g} mm"
+            message = f"blind zone {distances} does not hold"
             raise GeometryError(message)
 
 

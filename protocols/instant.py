@@ -10,7 +10,8 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 def parse_instant_ms(text: object) -> int | None:
     """Return the instant that `text` names in milliseconds since 1970, or None where it names none.
 
-    Anything that is not an RFC 3339 string with an offset is no instant: a wrong time is never a reason to refuse a record.
+    Anything that is not an RFC 3339 string with an offset is no instant: a wrong time is never a reason to refuse a
+    record.
     """
     if not isinstance(text, str):
         return None

@@ -92,7 +92,10 @@ KINDS: Final[Mapping[str, Mapping[str, ValueSpec]]] = {
         "undervoltage": Flag(),
     },
 }
-"""Kind → field → what it holds. Ranges are what a working sensor can say, wide on purpose: they catch a broken one, not a rare one."""
+"""Kind → field → what it holds.
+
+Ranges are what a working sensor can say, wide on purpose: they catch a broken one, not a rare one.
+"""
 
 
 @dataclass(frozen=True, slots=True)

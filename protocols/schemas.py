@@ -1,4 +1,7 @@
-"""JSON Schemas of the wire contract, generated from its models: `python -m protocols.schemas docs/schemas` writes them."""
+"""JSON Schemas of the wire contract, generated from its models.
+
+`python -m protocols.schemas docs/schemas` writes them.
+"""
 
 import json
 import sys
@@ -25,10 +28,7 @@ MODELS: Final[Mapping[str, type[BaseModel]]] = {
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of one message, or of `values` for the name of a kind."""
-    if name in MODELS:
-        body = MODELS[name].model_json_schema(by_alias=True)
-    else:
-        body = _values_schema(name)
+    body = MODELS[name].model_json_schema(by_alias=True) if name in MODELS else _values_schema(name)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **body}
 
 

@@ -114,7 +114,7 @@ class Topic:
 def parse_topic(text: str) -> Topic:
     """Return the parts of a topic; raise `TopicError` where it is none of this contract's."""
     parts = text.split("/", 4)
-    if len(parts) != 5 or f"{parts[0]}/{parts[1]}" != _ROOT:  # noqa: PLR2004 root (2), site, node, channel
+    if len(parts) != 5 or f"{parts[0]}/{parts[1]}" != _ROOT:
         message = f"{text!r} is no topic under {_ROOT}"
         raise TopicError(message)
     try:

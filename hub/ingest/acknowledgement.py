@@ -58,7 +58,10 @@ class Acknowledger:
         self._send(key, state.high_water, hello_uptime_ms=hello_uptime_ms)
 
     def push_sos(self, site: str, node: str) -> None:
-        """Tell a node at once that a stage of its SOS changed; a node that has not spoken since the start learns it by its hello."""
+        """Tell a node at once that a stage of its SOS changed.
+
+        A node that has not spoken since the start learns it by its hello.
+        """
         with self._lock:
             current = self._sos.get((site, node))
         if current is not None:

@@ -77,7 +77,10 @@ Entry = SiteEntry | NodeEntry | FacilityEntry | DeviceEntry | Override
 
 
 class Directory:
-    """Who is who. Only the thread that holds the writer's gate changes it; readers see one entry or another, never half of one."""
+    """Who is who. Only the thread that holds the writer's gate changes it.
+
+    Readers see one entry or another, never half of one.
+    """
 
     def __init__(self) -> None:
         """Start empty, at version 0."""

@@ -25,8 +25,8 @@ def meet(unit: Unit, key: LaneKey, at_ms: int) -> EpochEntry:
     return entry
 
 
-def greet(unit: Unit, item: HelloItem) -> list[LaneKey]:
-    """Take a hello: close the older epochs of its lane and tell of clones; returns the lanes that were closed."""
+def greet(unit: Unit, item: HelloItem) -> None:
+    """Take a hello: close the older epochs of its lane and tell of clones."""
     key, hello, at_ms = item.key, item.hello, item.received_ms
     entry = meet(unit, key, at_ms)
     boot = str(hello.boot)
@@ -38,15 +38,12 @@ def greet(unit: Unit, item: HelloItem) -> list[LaneKey]:
         past = entry.past_boots if entry.boot is None else (*entry.past_boots, entry.boot)
         greeted = EpochEntry(entry.epoch, entry.number, boot, past[-KEPT_BOOTS:], cloned=entry.cloned or cloned)
         unit.lanes.save_epoch(key.site, key.node, greeted, at_ms)
-    closed: list[LaneKey] = []
     if entry.number > 1:
         for older, loss in unit.lanes.close_older(key.site, key.node, key.lane, entry.number, at_ms):
-            closed.append(older)
             details = {"epoch": older.epoch, "lane": older.lane, "loss": loss, "because": hello.new_epoch_because}
             unit.incidents.add(
                 unit.new_id(), site=key.site, node=key.node, kind="outbox_reset", at_ms=at_ms, details=details
             )
-    return closed
 
 
 KEPT_BOOTS = 32

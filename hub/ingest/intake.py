@@ -1,13 +1,16 @@
-"""What a batch takes of its messages, lane by lane: points, events, refusals and gaps, gathered before anything is committed."""
+"""What a batch takes of its messages, lane by lane.
+
+Points, events, refusals and gaps, gathered before anything is committed.
+"""
 
 import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from hub.ingest.directory import DeviceEntry, Directory, NodeEntry
 from hub.events import LifeSafetyHeard
 from hub.ingest.admission import AdmittedEvent, AdmittedReading, admit_event, admit_reading
 from hub.ingest.decoding import HelloItem, LaneItem
+from hub.ingest.directory import DeviceEntry, Directory, NodeEntry
 from hub.ingest.effective_time import EffectiveTime, Stamping, effective_time
 from hub.ingest.lane import LaneState, Outcome, Taken, TakenGap, place, settle, settle_gap, take
 from hub.ingest.ports import DeviceEvent
@@ -34,7 +37,10 @@ LATE_SOS_MS = 5 * 60_000
 
 @dataclass(slots=True)
 class Intake:
-    """The gathered work of one batch. `lanes` are working copies; nothing here has happened until the batch is committed."""
+    """The gathered work of one batch.
+
+    `lanes` are working copies; nothing here has happened until the batch is committed.
+    """
 
     directory: Directory
     lanes: dict[LaneKey, LaneState] = field(default_factory=dict[LaneKey, LaneState])
@@ -82,21 +88,10 @@ class Intake:
         state.last_at_ms = at_ms
         state.counts.left_out += admitted.left_out
         node = item.node
-        point = Point(
-            node.site,
-            device.facility_slug,
-            node.slug,
-            device.slug,
-            reading.kind,
-            at_ms,
-            taken.seq,
-            reading.quality,
-            admitted.values,
-        )
         points = self.points.get(item.key)
         if points is None:
             points = self.points[item.key] = []
-        points.append(point)
+        points.append(point(admitted, reading, when, node=node, seq=taken.seq))
         self.readings.append(
             (
                 device,
@@ -141,6 +136,22 @@ class Intake:
         if key.lane is Lane.SOS and rejection.reason is not RecordReason.WRONG_LANE:
             self.alarms.append(_unknown_source(item, taken, rejection))
         settle(state, taken, Outcome.QUARANTINED)
+
+
+def point(admitted: AdmittedReading, reading: Reading, when: EffectiveTime, *, node: NodeEntry, seq: int) -> Point:
+    """Return an admitted reading as it is stored."""
+    device = admitted.device
+    return Point(
+        site=node.site,
+        facility=device.facility_slug,
+        node=node.slug,
+        device=device.slug,
+        kind=reading.kind,
+        at_ms=when.at_ms,
+        seq=seq,
+        quality=reading.quality,
+        values=admitted.values,
+    )
 
 
 def device_event(

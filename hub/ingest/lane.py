@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from hub.telemetry.point import LaneKey
 from protocols.codec import Record
-from protocols.gaps import Gap, GapRecord, GapReason
+from protocols.gaps import Gap, GapReason, GapRecord
 from protocols.lanes import Lane
 from protocols.rejections import RecordReason, RecordRejection
 
@@ -43,7 +43,6 @@ class LaneState:
     high_water: int = 0
     hello_next: int | None = None
     last_at_ms: int | None = None
-    closed: bool = False
     ahead: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     counts: LaneCounts = field(default_factory=LaneCounts)
     """Of this batch only; the database adds them up."""
@@ -69,7 +68,10 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class TakenGap:
-    """A declared loss the hub takes, from the first seq that was still awaited through `to_seq`; `lost` of them were not held already."""
+    """A declared loss the hub takes, from the first seq that was still awaited through `to_seq`.
+
+    `lost` of them were not held already.
+    """
 
     from_seq: int
     to_seq: int
@@ -102,7 +104,8 @@ def place(first: int, records: list[Record | RecordRejection] | list[Record]) ->
 def take(state: LaneState, placed: list[Taken | tuple[int, Gap]]) -> tuple[list[Taken | TakenGap], bool]:
     """Return what is to be handled of a message's records, in order, and whether a hole stopped it; moves `state`.
 
-    For a record the caller reports its outcome by `settle`; a gap is counted here. Behind a hole only the sos lane goes on.
+    For a record the caller reports its outcome by `settle`; a gap is counted here. Behind a hole only the sos lane
+    goes on.
     """
     taken: list[Taken | TakenGap] = []
     expected = state.high_water + 1

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from hub.ingest.directory import Directory, NodeEntry
 from hub.errors import StorageError
 from hub.events import QuarantineChanged
 from hub.ingest.acknowledgement import Acknowledger
 from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem, StatusItem, decode, said_now_ms
+from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.epochs import greet, meet
 from hub.ingest.intake import Intake, unknown_source
 from hub.ingest.lane import LaneState
@@ -22,6 +22,7 @@ from hub.metrics import Metrics
 from hub.telemetry.point import LaneBatch, LaneKey
 from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
+from protocols.presence import PresenceState
 from protocols.rejections import MessageReason
 from protocols.topics import TopicError, parse_topic
 
@@ -132,28 +133,44 @@ class Pipeline:
         return {key: self._lanes[key].copy() for key in keys}
 
     def _commit(self, unit: Unit, items: list[Item], intake: Intake) -> None:
-        heard: dict[str, Heard] = {}
-        for item in items:
-            match item:
-                case HelloItem():
-                    closed = greet(unit, item)
-                    for key in closed:
-                        if key in intake.lanes:
-                            intake.lanes[key].closed = True
-                    _hear(heard, item.node, item.received_ms)
-                case LaneItem():
-                    _hear(heard, item.node, item.received_ms)
-                case StatusItem():
-                    self._supervisor.note_status(unit, item)
-                    if not item.retained and item.status.state != "offline":
-                        _hear(heard, item.node, item.received_ms)
-                case RefusedItem():
-                    self._hold(unit, item)
+        heard = self._hear(unit, items)
         for key in intake.lanes:
             if (key.site, key.node, key.epoch) not in self._met:
                 meet(unit, key, self._now_ms())
         for refused in intake.refused:
             self._quarantine(unit, refused)
+        self._record_gaps(unit, intake)
+        for event in intake.events:
+            unit.device_events.add(event)
+        unit.emit(*intake.alarms)
+        self._supervisor.evaluate(unit, intake, heard)
+        unit.lanes.save({key: self._lanes[key] for key in intake.lanes}, intake.lanes.values())
+
+        def install() -> None:
+            for key, state in intake.lanes.items():
+                self._lanes[key] = state
+                self._met.add((key.site, key.node, key.epoch))
+
+        unit.on_committed(install)
+
+    def _hear(self, unit: Unit, items: list[Item]) -> dict[str, Heard]:
+        heard: dict[str, Heard] = {}
+        for item in items:
+            match item:
+                case HelloItem():
+                    greet(unit, item)
+                    _hear(heard, item.node, item.received_ms)
+                case LaneItem():
+                    _hear(heard, item.node, item.received_ms)
+                case StatusItem():
+                    self._supervisor.note_status(unit, item)
+                    if not item.retained and item.status.state is not PresenceState.OFFLINE:
+                        _hear(heard, item.node, item.received_ms)
+                case RefusedItem():
+                    self._hold(unit, item)
+        return heard
+
+    def _record_gaps(self, unit: Unit, intake: Intake) -> None:
         for key, gap in intake.gaps:
             unit.lanes.add_gap(key, gap, self._now_ms())
             unit.incidents.add(
@@ -170,18 +187,6 @@ class Pipeline:
                     "reason": gap.reason,
                 },
             )
-        for event in intake.events:
-            unit.device_events.add(event)
-        unit.emit(*intake.alarms)
-        self._supervisor.evaluate(unit, intake, heard)
-        unit.lanes.save({key: self._lanes[key] for key in intake.lanes}, intake.lanes.values())
-
-        def install() -> None:
-            for key, state in intake.lanes.items():
-                self._lanes[key] = state
-                self._met.add((key.site, key.node, key.epoch))
-
-        unit.on_committed(install)
 
     def _hold(self, unit: Unit, item: RefusedItem) -> None:
         new = self._quarantine(unit, item.refused)

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hub.ingest.directory import Directory
 from hub.events import Event
+from hub.ingest.directory import Directory
 from hub.ingest.lane import LaneState, TakenGap
 from hub.ingest.quarantine import QuarantineItem, QuarantineState, Refused
 from hub.rules.facility import FacilityState
@@ -80,7 +80,10 @@ class QuarantineRepository(Protocol):
     """The quarantine."""
 
     def hold(self, refused: Refused, quarantine_id: str) -> tuple[str, bool]:
-        """Hold what was refused; a message already held by its hash is counted. Returns the id and whether it is new."""
+        """Hold what was refused; a message already held by its hash is counted.
+
+        Returns the id and whether it is new.
+        """
         ...
 
     def get(self, quarantine_id: str) -> QuarantineItem:
@@ -176,19 +179,19 @@ class Unit(Protocol):
     """One state transaction."""
 
     @property
-    def lanes(self) -> LaneRepository: ...  # noqa: D102 the type says it
+    def lanes(self) -> LaneRepository: ...
     @property
-    def quarantine(self) -> QuarantineRepository: ...  # noqa: D102
+    def quarantine(self) -> QuarantineRepository: ...
     @property
-    def device_events(self) -> DeviceEventRepository: ...  # noqa: D102
+    def device_events(self) -> DeviceEventRepository: ...
     @property
-    def incidents(self) -> IncidentRepository: ...  # noqa: D102
+    def incidents(self) -> IncidentRepository: ...
     @property
-    def states(self) -> StateRepository: ...  # noqa: D102
+    def states(self) -> StateRepository: ...
     @property
-    def presses(self) -> PressRepository: ...  # noqa: D102
+    def presses(self) -> PressRepository: ...
     @property
-    def directory(self) -> DirectoryRepository: ...  # noqa: D102
+    def directory(self) -> DirectoryRepository: ...
 
     def new_id(self) -> str:
         """Return a new ULID."""

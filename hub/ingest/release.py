@@ -1,13 +1,16 @@
-"""Release and discard of quarantined items by a person: the record under its original key, as late, its count moved in one transaction."""
+"""Release and discard of quarantined items by a person.
+
+The record under its original key, as late, its count moved in one transaction.
+"""
 
 from dataclasses import dataclass
 
-from hub.ingest.directory import Directory
 from hub.errors import ConflictError
 from hub.events import QuarantineChanged
 from hub.ingest.admission import AdmittedReading, admit_event, admit_reading
+from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.effective_time import EffectiveTime, Stamping, effective_time
-from hub.ingest.intake import alarm, device_event
+from hub.ingest.intake import alarm, device_event, point
 from hub.ingest.lane import Taken, place
 from hub.ingest.ports import Unit
 from hub.ingest.quarantine import QuarantineItem, QuarantineState
@@ -31,12 +34,56 @@ class Decision:
     comment: str
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Where released records go, and how they were stamped."""
+
+    unit: Unit
+    telemetry: TelemetryStore
+    directory: Directory
+    key: LaneKey
+    header: LaneHeader
+    received_ms: int
+
+    def admit(self, placed: list[Taken]) -> None:
+        """Store the records as late; raises ConflictError at the first that still cannot be used."""
+        key, received_ms = self.key, self.received_ms
+        node = self.directory.node(key.site, key.node)
+        if node is None:
+            message = f"unknown_node: node {key.site}.{key.node} is not registered"
+            raise ConflictError(message)
+        stamping = Stamping.of(self.header, received_ms=received_ms)
+        points: list[Point] = []
+        for taken in placed:
+            record = taken.record
+            assert isinstance(record, Reading | Event)  # noqa: S101 `_usable` lets nothing else through
+            when = effective_time(stamping, record.at, record.uptime_ms, previous_ms=None)
+            if isinstance(record, Reading):
+                points.append(self._point(node, record, when, seq=taken.seq))
+                continue
+            known = admit_event(self.directory, node, key.lane, record)
+            if isinstance(known, RecordRejection):
+                raise _still(known)
+            self.unit.device_events.add(device_event(known, record, when, node=node, received_ms=received_ms))
+            if known.name in LIFE_SAFETY:
+                self.unit.emit(alarm(known, record, when, key=key, seq=taken.seq, node=node, received_ms=received_ms))
+        if points:
+            self.telemetry.append_late(points)
+
+    def _point(self, node: NodeEntry, reading: Reading, when: EffectiveTime, *, seq: int) -> Point:
+        admitted = admit_reading(self.directory, node, self.key.lane, reading)
+        if not isinstance(admitted, AdmittedReading):
+            raise _still(admitted)
+        return point(admitted, reading, when, node=node, seq=seq)
+
+
 def release(
     unit: Unit, telemetry: TelemetryStore, directory: Directory, quarantine_id: str, decision: Decision
 ) -> QuarantineItem:
     """Admit what was refused, now that it can be; raises ConflictError naming the reason where it still cannot.
 
-    A record keeps its key and moves from the lane's quarantined to its stored. A message has no key of its own: its records
+    A record keeps its key and moves from the lane's quarantined to its stored. A message has no key of its own: its
+    records
     are admitted where its node is known now, under the seqs they would have had, and move no count.
     """
     item = unit.quarantine.get(quarantine_id)
@@ -48,7 +95,8 @@ def release(
         key = LaneKey(refused.site, refused.node, refused.epoch, Lane(refused.lane))
         header = LaneHeader.model_validate_json(refused.header or "{}")
         record = decode_record(refused.raw)
-        _admit(unit, telemetry, directory, key, header, [Taken(refused.seq, _usable(record))], refused.received_ms)
+        admission = Admission(unit, telemetry, directory, key, header, refused.received_ms)
+        admission.admit([Taken(refused.seq, _usable(record))])
         unit.lanes.move_released(key)
     else:
         _release_message(unit, telemetry, directory, item)
@@ -81,55 +129,7 @@ def _release_message(unit: Unit, telemetry: TelemetryStore, directory: Directory
         for unit_ in place(message.header.first, message.records)
         if isinstance(unit_, Taken)
     ]
-    _admit(unit, telemetry, directory, key, message.header, placed, refused.received_ms)
-
-
-def _admit(
-    unit: Unit,
-    telemetry: TelemetryStore,
-    directory: Directory,
-    key: LaneKey,
-    header: LaneHeader,
-    placed: list[Taken],
-    received_ms: int,
-) -> None:
-    node = directory.node(key.site, key.node)
-    if node is None:
-        message = f"unknown_node: node {key.site}.{key.node} is not registered"
-        raise ConflictError(message)
-    stamping = Stamping.of(header, received_ms=received_ms)
-    points: list[Point] = []
-    for taken in placed:
-        record = taken.record
-        assert isinstance(record, Reading | Event)  # noqa: S101 `_usable` lets nothing else through
-        when: EffectiveTime = effective_time(stamping, record.at, record.uptime_ms, previous_ms=None)
-        if isinstance(record, Reading):
-            admitted = admit_reading(directory, node, key.lane, record)
-            if not isinstance(admitted, AdmittedReading):
-                raise _still(admitted)
-            device = admitted.device
-            points.append(
-                Point(
-                    key.site,
-                    device.facility_slug,
-                    key.node,
-                    device.slug,
-                    record.kind,
-                    when.at_ms,
-                    taken.seq,
-                    record.quality,
-                    admitted.values,
-                )
-            )
-            continue
-        known = admit_event(directory, node, key.lane, record)
-        if isinstance(known, RecordRejection):
-            raise _still(known)
-        unit.device_events.add(device_event(known, record, when, node=node, received_ms=received_ms))
-        if known.name in LIFE_SAFETY:
-            unit.emit(alarm(known, record, when, key=key, seq=taken.seq, node=node, received_ms=received_ms))
-    if points:
-        telemetry.append_late(points)
+    Admission(unit, telemetry, directory, key, message.header, refused.received_ms).admit(placed)
 
 
 def _usable(record: object) -> Reading | Event:

@@ -1,12 +1,15 @@
-"""Rule states in memory: evaluated with each batch, swept when a deadline comes due, taken over only after the commit."""
+"""Rule states in memory.
+
+Evaluated with each batch, swept when a deadline comes due, taken over only after the commit.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.ingest.directory import Directory, NodeEntry
 from hub.events import ConditionCleared, ConditionRaised, Event, NodeChanged, RepairProven
 from hub.ingest.decoding import StatusItem
+from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.intake import Intake
 from hub.ingest.ports import Transactions, Unit
 from hub.rules import node as node_rule
@@ -40,7 +43,10 @@ class Heard:
 
 
 class Supervisor:
-    """Holds the rule states of facilities and nodes. Everything happens inside a state transaction, so one thread at a time."""
+    """Holds the rule states of facilities and nodes.
+
+    Everything happens inside a state transaction, so one thread at a time.
+    """
 
     def __init__(self, directory: Directory) -> None:
         """Start without states; those of nodes are loaded by `start`, those of facilities when they are needed."""
@@ -55,7 +61,10 @@ class Supervisor:
             self._nodes = unit.states.load_nodes()
 
     def listening(self, consumer: str, since_ms: int | None) -> None:
-        """Note since when a consumer hears its nodes; None: it hears nobody. Silence is judged only while all of them hear."""
+        """Note since when a consumer hears its nodes; None: it hears nobody.
+
+        Silence is judged only while all of them hear.
+        """
         self._listening[consumer] = since_ms
 
     @property

@@ -56,7 +56,10 @@ class Worker:
             self._thread = None
 
     def deliver(self, incoming: Incoming) -> None:
-        """Queue a message; telemetry is shed undecoded while the queue is full: its edge holds it and sends it again."""
+        """Queue a message; telemetry is shed undecoded while the queue is full.
+
+        Its edge holds it and sends it again.
+        """
         size = len(incoming.payload)
         full = self._put_bytes - self._taken_bytes + size > QUEUE_BYTES or self._queue.qsize() >= QUEUE_MESSAGES
         if full and incoming.topic.endswith(_TELEMETRY):

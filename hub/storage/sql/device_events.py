@@ -10,8 +10,9 @@ from hub.storage.sql.rows import document
 from hub.storage.sql.tables import device_events
 
 _ADD: Final = text(
-    "INSERT INTO device_events (site, facility, node, device, event, ref, at_ms, time_source, received_at_ms, quality, details) "
-    "VALUES (:site, :facility, :node, :device, :event, :ref, :at_ms, :time_source, :received_at_ms, :quality, :details) "
+    "INSERT INTO device_events "
+    "(site, facility, node, device, event, ref, at_ms, time_source, received_at_ms, quality, details) VALUES "
+    "(:site, :facility, :node, :device, :event, :ref, :at_ms, :time_source, :received_at_ms, :quality, :details) "
     "ON CONFLICT (site, device, event, ref) DO NOTHING"
 )
 
@@ -58,7 +59,7 @@ class SqlDeviceEvents:
         return [(row.id, _event(row)) for row in self._connection.execute(query)]
 
 
-def _event(row: Any) -> DeviceEvent:  # noqa: ANN401 a row of the events table
+def _event(row: Any) -> DeviceEvent:
     return DeviceEvent(
         site=row.site,
         facility=row.facility,

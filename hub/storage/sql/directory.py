@@ -73,29 +73,29 @@ class SqlDirectory:
         return [build(row) for row in self._connection.execute(query)]
 
 
-def _site(row: Any) -> SiteEntry:  # noqa: ANN401 a row
+def _site(row: Any) -> SiteEntry:
     location = None if row.lat is None or row.lon is None else (row.lat, row.lon)
     return SiteEntry(row.id, row.time_zone, location)
 
 
-def _node(row: Any) -> NodeEntry:  # noqa: ANN401 a row
+def _node(row: Any) -> NodeEntry:
     return NodeEntry(row.id, row.site, row.slug)
 
 
-def _facility(row: Any) -> FacilityEntry:  # noqa: ANN401 a row
+def _facility(row: Any) -> FacilityEntry:
     rated = json.loads(row.attributes).get("rated_power_w") if row.attributes != "{}" else None
     return FacilityEntry(
         row.id, row.site, row.slug, row.kind, row.grid, rated if isinstance(rated, int | float) else None
     )
 
 
-def _device(row: Any) -> DeviceEntry:  # noqa: ANN401 a row
+def _device(row: Any) -> DeviceEntry:
     interval_ms = None if row.expected_interval_s is None else int(row.expected_interval_s * 1000)
     node = None if row.node is None else slug_of(row.node)
     return DeviceEntry(row.id, row.site, row.slug, row.kind, row.facility, slug_of(row.facility), node, interval_ms)
 
 
-def _override(row: Any) -> Override:  # noqa: ANN401 a row
+def _override(row: Any) -> Override:
     return Override(row.scope, FaultCode(row.fault_code), json.loads(row.parameters))
 
 

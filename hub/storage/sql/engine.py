@@ -42,12 +42,12 @@ def open_engine(url: str) -> Engine:
     raise ConfigurationError(message)
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 a DBAPI connection has no type
+def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver shall not begin on its own: `_begin_sqlite` does
     for pragma in _PRAGMAS:
         connection.execute(pragma)
 
 
-def _begin_sqlite(connection: Any) -> None:  # noqa: ANN401
+def _begin_sqlite(connection: Any) -> None:
     reading = connection.get_execution_options().get("linli_read_only", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

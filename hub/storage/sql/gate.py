@@ -16,7 +16,10 @@ class Priority(IntEnum):
 
 
 class Gate:
-    """A lock that is handed to the most urgent waiter; SQLite has one writer anyway, and its own waiting has no order."""
+    """A lock that is handed to the most urgent waiter.
+
+    SQLite has one writer anyway, and its own waiting has no order.
+    """
 
     def __init__(self) -> None:
         """Start open."""

@@ -64,9 +64,7 @@ class SqlLanes:
             columns = (lanes.c.site, lanes.c.node, lanes.c.epoch, lanes.c.lane)
             for row in self._connection.execute(select(lanes).where(tuple_(*columns).in_(wanted))):
                 key = LaneKey(row.site, row.node, row.epoch, Lane(row.lane))
-                found[key] = LaneState(
-                    key, row.high_water, row.hello_next, row.last_at_ms, closed=row.closed_at_ms is not None
-                )
+                found[key] = LaneState(key, row.high_water, row.hello_next, row.last_at_ms)
             ahead = (lane_ahead.c.site, lane_ahead.c.node, lane_ahead.c.epoch, lane_ahead.c.lane)
             for row in self._connection.execute(select(lane_ahead).where(tuple_(*ahead).in_(wanted))):
                 key = LaneKey(row.site, row.node, row.epoch, Lane(row.lane))
@@ -230,5 +228,5 @@ class SqlLanes:
             self._connection.execute(insert(lane_ahead), new)
 
 
-def _loss(row: Any) -> int:  # noqa: ANN401 a row of the lanes table
+def _loss(row: Any) -> int:
     return max(0, (row.hello_next or 1) - 1 - row.high_water)

@@ -22,7 +22,10 @@ class SqlQuarantine:
         self._connection = connection
 
     def hold(self, refused: Refused, quarantine_id: str) -> tuple[str, bool]:
-        """Hold what was refused; a message already there by its hash is counted. Returns the id and whether it is new."""
+        """Hold what was refused; a message already there by its hash is counted.
+
+        Returns the id and whether it is new.
+        """
         if refused.raw_hash is not None:
             names = {"site": refused.site, "node": refused.node, "raw_hash": refused.raw_hash}
             known = self._connection.execute(_COUNT_AGAIN, names).scalar()
@@ -96,7 +99,7 @@ class SqlQuarantine:
         return item
 
 
-def _item(row: Any) -> QuarantineItem:  # noqa: ANN401 a row of the quarantine table
+def _item(row: Any) -> QuarantineItem:
     return QuarantineItem(
         id=row.id,
         refused=Refused(

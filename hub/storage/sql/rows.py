@@ -10,7 +10,8 @@ from sqlalchemy import Table, TextClause, text
 def upsert(table: Table, *, add: Sequence[str] = (), keep: Sequence[str] = ()) -> TextClause:
     """Return an insert of every column that updates the row of the same primary key.
 
-    Columns named in `add` are added to what is there, those in `keep` stay as first inserted. SQLite and PostgreSQL share the syntax.
+    Columns named in `add` are added to what is there, those in `keep` stay as first inserted. SQLite and PostgreSQL
+    share the syntax.
     """
     keys = [column.name for column in table.primary_key.columns]
     names = [column.name for column in table.columns]

@@ -114,7 +114,10 @@ registry_changes = Table(
     Column("entity_id", _ID, nullable=False),
     sqlite_autoincrement=True,
 )
-"""A log of what changed in the registry and in rule parameters; its highest id is the version that ingest reads before each batch."""
+"""A log of what changed in the registry and in rule parameters.
+
+Its highest id is the version that ingest reads before each batch.
+"""
 
 rule_parameters = Table(
     "rule_parameters",
@@ -126,7 +129,10 @@ rule_parameters = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("scope", "fault_code"),
 )
-"""Overrides only; `scope` is a site's slug or the REST id of a grid or facility, prefixed `site:`, `grid:` or `facility:`."""
+"""Overrides only; `scope` is a site's slug or the REST id of a grid or facility, prefixed `site:`.
+
+`grid:` or `facility:`.
+"""
 
 # --- people ---------------------------------------------------------------------------------------------------------
 
@@ -244,7 +250,10 @@ lanes = Table(
     Column("closed_at_ms", BigInteger),
     PrimaryKeyConstraint("site", "node", "epoch", "lane"),
 )
-"""high_water = stored + quarantined + gaps, always; `left_out` counts unknown fields, `last_at_ms` is the effective time of the newest record."""
+"""high_water = stored + quarantined + gaps, always.
+
+`left_out` counts unknown fields, `last_at_ms` is the effective time of the newest record.
+"""
 lane_ahead = Table(
     "lane_ahead",
     metadata,
@@ -256,7 +265,10 @@ lane_ahead = Table(
     Column("outcome", String(16), nullable=False),
     PrimaryKeyConstraint("site", "node", "epoch", "lane", "seq"),
 )
-"""Records of the sos lane handled before the hole in front of them was filled; `outcome` is `stored` or `quarantined`."""
+"""Records of the sos lane handled before the hole in front of them was filled.
+
+`outcome` is `stored` or `quarantined`.
+"""
 gaps = Table(
     "gaps",
     metadata,
@@ -314,7 +326,10 @@ quarantine = Table(
     UniqueConstraint("site", "node", "raw_hash"),
     Index("ix_quarantine_site_state", "site", "state"),
 )
-"""What was refused, with its reason. Messages have `raw_hash` (once per hash), records (epoch, seq) and the `header` that stamped them."""
+"""What was refused, with its reason.
+
+Messages have `raw_hash` (once per hash), records (epoch, seq) and the `header` that stamped them.
+"""
 incidents = Table(
     "incidents",
     metadata,
@@ -378,7 +393,10 @@ alerts = Table(
     Index("ix_alerts_site_state", "site", "state"),
     Index("ix_alerts_subject_key_fault_code", "subject_key", "fault_code"),
 )
-"""`open_key` is subject and fault code while the alert is not closed, else null: at most one life at a time, by the database."""
+"""`open_key` is subject and fault code while the alert is not closed, else null.
+
+At most one life at a time, by the database.
+"""
 alert_log = Table(
     "alert_log",
     metadata,

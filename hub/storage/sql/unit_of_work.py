@@ -1,4 +1,7 @@
-"""The unit of work: the only commit. Reactions run inside the transaction until no event is left; listeners hear of it afterwards."""
+"""The unit of work: the only commit.
+
+Reactions run inside the transaction until no event is left; listeners hear of it afterwards.
+"""
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager

@@ -1,0 +1,51 @@
+"""Broker addresses: `mqtt://user:password@host:port`, or `mqtts://` for TLS."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+from hub.errors import ConfigurationError
+
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUrl:
+    """Where the broker is and who connects."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None
+    password: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> "BrokerUrl":
+        """Return the parts of a broker address; raise ConfigurationError where it is none."""
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            message = f"LINLI_MQTT_URL: {error}"
+            raise ConfigurationError(message) from None
+        if parts.scheme not in _PORTS or not parts.hostname:
+            message = "LINLI_MQTT_URL: must be mqtt://host[:port] or mqtts://host[:port]"
+            raise ConfigurationError(message)
+        return cls(
+            parts.hostname,
+            port or _PORTS[parts.scheme],
+            parts.scheme == "mqtts",
+            unquote(parts.username) if parts.username else None,
+            unquote(parts.password) if parts.password else None,
+        )
+
+    def as_user(self, username: str | None, password: str | None) -> "BrokerUrl":
+        """Return the same broker for another user."""
+        return replace(self, username=username, password=password)
+
+    @property
+    def public(self) -> str:
+        """The address without any user, as nodes are told it."""
+        scheme = "mqtts" if self.tls else "mqtt"
+        host = f"[{self.host}]" if ":" in self.host else quote(self.host)
+        return f"{scheme}://{host}:{self.port}"

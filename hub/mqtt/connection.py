@@ -1,0 +1,132 @@
+"""A connection to the broker: source and publisher of one consumer.
+
+Callbacks only hand messages on and note the state.
+"""
+
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from hub.errors import ConfigurationError
+from hub.ingest.sources import Deliver, Incoming
+from hub.mqtt.broker_url import BrokerUrl
+
+log = structlog.get_logger("hub.mqtt")
+
+KEEPALIVE_S: Final = 10
+SHORTEST_RECONNECT_S: Final = 1
+LONGEST_RECONNECT_S: Final = 5
+"""The hub is one client beside its broker: it comes back fast, without the jitter that a fleet needs."""
+REFUSED: Final = frozenset({"Bad user name or password", "Not authorized", "Client identifier not valid", "Banned"})
+"""Answers to CONNECT that trying again does not change."""
+
+
+class Connection:
+    """One MQTT 5 connection.
+
+    It subscribes anew on every connect and keeps no session: lanes are acknowledged end to end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        broker: BrokerUrl,
+        client_id: str,
+        filters: Sequence[str],
+        now_ms: Callable[[], int],
+        on_listening: Callable[[str, int | None], None],
+    ) -> None:
+        """Wire it; `on_listening(name, since_ms)` hears since when it receives, None while it does not."""
+        self.name = name
+        self._broker = broker
+        self._filters = tuple(filters)
+        self._now_ms = now_ms
+        self._on_listening = on_listening
+        self._deliver: Deliver | None = None
+        self._first_answer = threading.Event()
+        self._refusal: str | None = None
+        self._listening = threading.Event()
+        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._subscribed
+        client.on_message = self._received
+        client.reconnect_delay_set(SHORTEST_RECONNECT_S, LONGEST_RECONNECT_S)
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        if broker.tls:
+            client.tls_set_context(ssl.create_default_context())  # pyright: ignore[reportUnknownMemberType] paho leaves it untyped
+        self._client = client
+
+    @property
+    def listening(self) -> bool:
+        """Whether messages are being received."""
+        return self._listening.is_set()
+
+    def start(self, deliver: Deliver) -> None:
+        """Connect and go on trying; raises ConfigurationError where the broker refuses this user at once."""
+        self._deliver = deliver
+        self._on_listening(self.name, None)
+        self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S, clean_start=True)
+        self._client.loop_start()
+        self._first_answer.wait(timeout=5)
+        if self._refusal is not None:
+            self.stop()
+            user = self._broker.username
+            message = f"LINLI_MQTT_URL: the broker at {self._broker.public} refuses user {user!r}: {self._refusal}"
+            raise ConfigurationError(message)
+
+    def stop(self) -> None:
+        """Disconnect; idempotent."""
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._listening.clear()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 0; while disconnected nothing is sent and nothing kept."""
+        if self._listening.is_set():
+            self._client.publish(topic, payload, qos=0)
+
+    def _connected(
+        self, client: Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
+    ) -> None:
+        if reason.is_failure:
+            if not self._listening.is_set() and reason.getName() in REFUSED and not self._first_answer.is_set():
+                self._refusal = reason.getName()
+            log.warning("mqtt.refused", connection=self.name, reason=reason.getName())
+            self._first_answer.set()
+            return
+        client.subscribe([(pattern, SubscribeOptions(qos=1)) for pattern in self._filters])
+
+    def _subscribed(
+        self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = [reason.getName() for reason in reasons if reason.is_failure]
+        if refused:
+            log.error("mqtt.subscription_refused", connection=self.name, reasons=refused)
+            self._refusal = f"subscription: {refused[0]}"
+        else:
+            self._listening.set()
+            self._on_listening(self.name, self._now_ms())
+            log.info("mqtt.listening", connection=self.name, broker=self._broker.public)
+        self._first_answer.set()
+
+    def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
+        was_listening = self._listening.is_set()
+        self._listening.clear()
+        self._on_listening(self.name, None)
+        if was_listening:
+            log.warning("mqtt.lost", connection=self.name, reason=str(reason))
+
+    def _received(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        if self._deliver is not None:
+            self._deliver(Incoming(message.topic, bytes(message.payload), self._now_ms(), message.retain))
