@@ -136,7 +136,6 @@ def test_hello_declares_nothing_lost(site: Neighbourhood) -> None:
     assert client.hello("telemetry", 101, min_retained=51)["hw"] == 0
     row = site.lane(client, "telemetry")
     assert (row["high_water"], row["gaps"], row["stored"]) == (0, 0, 0)
-    site.unequal.add(site.id("pi-1"))
 
 
 @pytest.mark.parametrize("reason", ["evicted", "thinned", "refused", "corrupt"])
@@ -257,6 +256,17 @@ def test_rows_of_the_old_epoch_that_can_be_read_drain_under_it(site: Neighbourho
     assert (row["high_water"], row["stored"], row["loss"]) == (4, 4, 0)
     client.deliver("telemetry", client.fill(device, 20))
     assert len(site.wait_points(facility, "fill_percent", 5)) == 5
+
+
+def test_a_closed_epoch_that_says_hello_is_answered_with_its_own_hw_and_stays_closed(site: Neighbourhood) -> None:
+    client = site.online()
+    _, device = site.bin()
+    client.deliver("telemetry", *fills(client, device, 10, 11))
+    old = client.new_epoch()
+    client.hello("telemetry", 1, new_epoch_because="outbox lost")
+    assert client.hello("telemetry", 3, epoch=old)["hw"] == 2
+    assert site.lane(client, "telemetry", epoch=old)["closed_at"]
+    assert site.lane(client, "telemetry").get("closed_at") is None
 
 
 def test_two_boots_that_alternate_in_one_epoch_are_an_incident(site: Neighbourhood) -> None:

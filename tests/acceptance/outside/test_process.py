@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from simulators.servers.mosquitto import MosquittoServer
-from tests.acceptance.outside.client_rest import Rest, instant
+from tests.acceptance.outside.client_rest import Rest, check_problem, instant
 from tests.acceptance.outside.hub_process import ADMIN, Hub, free_port, run_hub
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 
@@ -148,6 +148,18 @@ def test_without_an_admin_password_one_is_made_and_printed_once(hub: Hub) -> Non
 def can_log_in(url: str, password: str) -> bool:
     response = httpx2.post(f"{url}/api/v1/auth/token", data={"username": "admin", "password": password})
     return response.status_code == 200
+
+
+def test_guessing_passwords_is_slowed_down_with_429(hub: Hub) -> None:
+    hub.start()
+    for _ in range(60):
+        response = httpx2.post(f"{hub.url}/api/v1/auth/token", data={"username": "admin", "password": "guess"})
+        check_problem(response)
+        if response.status_code == 429:
+            break
+        assert response.status_code == 401
+    assert response.status_code == 429
+    assert int(response.headers["retry-after"]) >= 1
 
 
 def test_an_unknown_command_is_usage(hub: Hub) -> None:
