@@ -11,14 +11,20 @@ from sqlalchemy.exc import OperationalError
 
 from hub.errors import StorageError
 from hub.events import Event
+from hub.storage.sql.alerts import SqlAlerts
 from hub.storage.sql.device_events import SqlDeviceEvents
 from hub.storage.sql.directory import SqlDirectory
 from hub.storage.sql.gate import Gate, Priority
 from hub.storage.sql.incidents import SqlIncidents
 from hub.storage.sql.lanes import SqlLanes
 from hub.storage.sql.meta import SqlMeta
+from hub.storage.sql.notifications import SqlNotifications
+from hub.storage.sql.presses import SqlPresses
 from hub.storage.sql.quarantine import SqlQuarantine
 from hub.storage.sql.states import SqlStates
+from hub.storage.sql.stream import SqlStream
+from hub.storage.sql.webhooks import SqlWebhooks
+from hub.storage.sql.work_orders import SqlWorkOrders
 
 React = Callable[["SqlUnit", Event, int], Iterable[Event]]
 """(unit, event, at_ms) → the events that follow."""
@@ -40,6 +46,12 @@ class SqlUnit:
         self.device_events = SqlDeviceEvents(connection)
         self.incidents = SqlIncidents(connection)
         self.states = SqlStates(connection)
+        self.alerts = SqlAlerts(connection)
+        self.presses = SqlPresses(connection)
+        self.work_orders = SqlWorkOrders(connection)
+        self.notifications = SqlNotifications(connection)
+        self.webhooks = SqlWebhooks(connection)
+        self.stream = SqlStream(connection)
         self._pending: list[Event] = []
         self._happened: list[Event] = []
         self._callbacks: list[Callable[[], None]] = []

@@ -1,0 +1,124 @@
+"""Rows ⇄ life-safety records, and what their wearers are told."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, and_, insert, or_, select
+
+from hub.alerts.alert import Press
+from hub.alerts.lifecycle import MERGE_MS
+from hub.alerts.ports import HeardPress
+from hub.alerts.receipts import PressProgress, receipt
+from hub.storage.sql.tables import alerts, people, sos_presses, work_orders
+from hub.workorders.order import OrderState
+from protocols.ack import SosReceipt
+
+
+class SqlPresses:
+    """The life-safety records in the state database."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on one transaction."""
+        self._connection = connection
+
+    def add(self, press: Press) -> None:
+        self._connection.execute(
+            insert(sos_presses).values(
+                alert=press.alert,
+                site=press.site,
+                node=press.node,
+                epoch=press.epoch,
+                seq=press.seq,
+                device=press.device,
+                event=press.event,
+                ref=press.ref,
+                at_ms=press.at_ms,
+                received_at_ms=press.received_at_ms,
+            )
+        )
+
+    def heard(self, site: str, *, device: str | None, event: str, ref: str) -> HeardPress | None:
+        same = (
+            select(sos_presses.c.alert, sos_presses.c.at_ms)
+            .where(
+                sos_presses.c.site == site,
+                sos_presses.c.device.is_(None) if device is None else sos_presses.c.device == device,
+                sos_presses.c.ref == ref,
+                sos_presses.c.event == event,
+            )
+            .order_by(sos_presses.c.id.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(same).one_or_none()
+        return None if row is None else HeardPress(row.alert, row.at_ms)
+
+    def of_alert(self, alert_id: str) -> Sequence[Press]:
+        rows = self._connection.execute(
+            select(sos_presses).where(sos_presses.c.alert == alert_id).order_by(sos_presses.c.id)
+        )
+        return [
+            Press(
+                alert=row.alert,
+                site=row.site,
+                node=row.node,
+                epoch=row.epoch,
+                seq=row.seq,
+                device=row.device,
+                event=row.event,
+                ref=row.ref,
+                at_ms=row.at_ms,
+                received_at_ms=row.received_at_ms,
+            )
+            for row in rows
+        ]
+
+    def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
+        """Return the stages of the node's presses, oldest first; of a record that came twice, under its newest seq."""
+        hearer, taker = people.alias("hearer"), people.alias("taker")
+        coming = and_(
+            work_orders.c.id == alerts.c.work_order,
+            work_orders.c.accepted_at_ms.is_not(None),
+            work_orders.c.state != OrderState.CANCELLED.value,
+        )
+        listed = (
+            select(
+                sos_presses.c.event,
+                sos_presses.c.device,
+                sos_presses.c.ref,
+                sos_presses.c.seq,
+                sos_presses.c.received_at_ms,
+                alerts.c.notified_at_ms,
+                alerts.c.acknowledged_at_ms,
+                alerts.c.closed_at_ms,
+                work_orders.c.accepted_at_ms,
+                hearer.c.display_name.label("heard_by"),
+                taker.c.display_name.label("taken_by"),
+            )
+            .join(alerts, alerts.c.id == sos_presses.c.alert)
+            .outerjoin(work_orders, coming)
+            .outerjoin(hearer, hearer.c.id == alerts.c.acknowledged_by)
+            .outerjoin(taker, taker.c.id == work_orders.c.accepted_by)
+            .where(
+                sos_presses.c.site == site,
+                sos_presses.c.node == node,
+                sos_presses.c.seq.is_not(None),
+                or_(alerts.c.closed_at_ms.is_(None), alerts.c.closed_at_ms > at_ms - MERGE_MS),
+            )
+            .order_by(sos_presses.c.id)
+        )
+        newest = {(row.event, row.device, row.ref): row for row in self._connection.execute(listed)}
+        return [
+            receipt(
+                PressProgress(
+                    ref=row.ref,
+                    seq=row.seq,
+                    received_at_ms=row.received_at_ms,
+                    notified_at_ms=row.notified_at_ms,
+                    acknowledged_at_ms=row.acknowledged_at_ms,
+                    acknowledged_by=row.heard_by,
+                    accepted_at_ms=row.accepted_at_ms,
+                    accepted_by=row.taken_by,
+                    closed_at_ms=row.closed_at_ms,
+                )
+            )
+            for row in newest.values()
+        ]

@@ -1,0 +1,38 @@
+"""Rows ⇄ events of the stream."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from hub.notification.stream import StreamEvent, StreamKind
+from hub.storage.sql.rows import document
+from hub.storage.sql.tables import stream_events
+
+
+class SqlStream:
+    """The events of the stream in the state database."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on one transaction."""
+        self._connection = connection
+
+    def append(self, event: StreamKind, item: Mapping[str, Any], *, site: str, at_ms: int) -> None:
+        self._connection.execute(
+            insert(stream_events).values(at_ms=at_ms, site=site, event=event.value, data=document(item))
+        )
+
+    def after(self, last_id: int, *, sites: frozenset[str] | None = None, limit: int = 200) -> Sequence[StreamEvent]:
+        statement = select(stream_events).where(stream_events.c.id > last_id).order_by(stream_events.c.id).limit(limit)
+        if sites is not None:
+            statement = statement.where(stream_events.c.site.in_(sites))
+        return [
+            StreamEvent(row.id, row.at_ms, row.site, StreamKind(row.event), row.data)
+            for row in self._connection.execute(statement)
+        ]
+
+    def last_id(self) -> int:
+        return self._connection.execute(select(func.max(stream_events.c.id))).scalar() or 0
+
+    def prune(self, before_ms: int) -> int:
+        return self._connection.execute(delete(stream_events).where(stream_events.c.at_ms < before_ms)).rowcount
