@@ -1,7 +1,7 @@
 """A made-up community: which nodes, bins, lamps and wristbands a fleet has, drawn from one seed."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from random import Random
 from typing import Final
@@ -121,11 +121,6 @@ def draw_band(site: SiteEntry, timeline: Timeline, rng: Random) -> WristbandStat
         falls_per_day=0.2,
     )
     return WristbandState(spec, timeline.calendar(0), battery_percent=rng.uniform(30.0, 100.0))
-
-
-def at_location(site: SiteEntry, latitude_deg: float, longitude_deg: float) -> SiteEntry:
-    """Return the site as it is registered, for the sun over its lamps."""
-    return replace(site, latitude_deg=latitude_deg, longitude_deg=longitude_deg)
 
 
 def _draw(kind: str, site: SiteEntry, timeline: Timeline, rng: Random) -> tuple[State, float]:

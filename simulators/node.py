@@ -111,6 +111,11 @@ class Node:
         """How many records are not acknowledged."""
         return sum(uplink.pending for uplink in self.uplinks.values())
 
+    @property
+    def sent_again(self) -> int:
+        """How many records were sent more than once."""
+        return sum(uplink.duplicates_sent for uplink in self.uplinks.values())
+
     def send(self, lane: Lane, record: Record, *, stamped: Moment | None = None) -> int:
         """Take a record in for delivery and return its seq."""
         seq = self.uplinks[lane].append(record, stamped=stamped)

@@ -57,7 +57,8 @@ class ReplayReport:
 
     samples: int
     took_s: float
-    new_site: bool
+    node_offline_after_s: float | None
+    """What the rule was set to where the site is new; None where the site was there and its rules are its own."""
     conservation: Conservation
 
 
@@ -73,7 +74,7 @@ async def replay(
 ) -> ReplayReport:
     """Register the containers and play their samples; speed 0 is as fast as the hub acknowledges."""
     samples = merge(series)
-    access, new_site = await _register(hub, series, site=site, broker_url=broker_url)
+    access, node_offline_after_s = await _register(hub, series, site=site, broker_url=broker_url)
     clock = ReplayClock(samples[0].at)
     known_as = identity(new_epoch_because="outbox_lost" if access.known_before else None)
     rng = Random(seed)
@@ -90,12 +91,12 @@ async def replay(
     await run_session([node], _play(node, samples, clock=clock, speed=speed), stop=stop)
     took_s = monotonic_s() - began_s
     conservation = await read_conservation(hub, site=site, epochs={NODE: known_as.epoch})
-    return ReplayReport(node.uplinks[Lane.TELEMETRY].next - 1, took_s, new_site, conservation)
+    return ReplayReport(node.uplinks[Lane.TELEMETRY].next - 1, took_s, node_offline_after_s, conservation)
 
 
 async def _register(
     hub: HubClient, series: Sequence[Series], *, site: str, broker_url: str | None
-) -> tuple[Access, bool]:
+) -> tuple[Access, float | None]:
     """Register site, node and containers; in a site of its own, a silence of the recording is no dead node."""
     registry = Registry(hub, site)
     new_site = await registry.add_site(replace(SITE, slug=site, name=site))
@@ -112,10 +113,11 @@ async def _register(
         )
         for one in series
     )
-    if new_site:
-        silence_s = max(one.longest_silence_s for one in series)
-        await registry.set_rule("nodeOffline", after_s=max(_PATIENT_S, 2 * silence_s))
-    return access, new_site
+    if not new_site:
+        return access, None
+    patience_s = max(_PATIENT_S, 2 * max(one.longest_silence_s for one in series))
+    await registry.set_rule("nodeOffline", after_s=patience_s)
+    return access, patience_s
 
 
 async def _play(node: Node, samples: Sequence[Sample], *, clock: ReplayClock, speed: float) -> None:
