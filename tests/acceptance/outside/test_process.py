@@ -152,14 +152,14 @@ def can_log_in(url: str, password: str) -> bool:
 
 def test_guessing_passwords_is_slowed_down_with_429(hub: Hub) -> None:
     hub.start()
-    for _ in range(60):
+    statuses: list[int] = []
+    while 429 not in statuses and len(statuses) < 60:
         response = httpx2.post(f"{hub.url}/api/v1/auth/token", data={"username": "admin", "password": "guess"})
         check_problem(response)
+        statuses.append(response.status_code)
         if response.status_code == 429:
-            break
-        assert response.status_code == 401
-    assert response.status_code == 429
-    assert int(response.headers["retry-after"]) >= 1
+            assert int(response.headers["retry-after"]) >= 1
+    assert set(statuses) == {401, 429}
 
 
 def test_an_unknown_command_is_usage(hub: Hub) -> None:
