@@ -33,10 +33,11 @@ def edge_toml(site: Neighbourhood, world: World, tmp_path: Path) -> Path:
     (tmp_path / "password").write_text(site.credentials()["password"] + "\n")
     (tmp_path / "bin.csv").write_text("after_s,fill_percent\n0,40\n1,81\n2,82\n3,83\n")
     config = tmp_path / "edge.toml"
+    broker_url = f"mqtt://{world.broker_host}:{world.broker_port}"
     options = f'options = {{script = "{tmp_path / "bin.csv"}"}}'
     config.write_text(
         f'site = "{site.slug}"\nnode = "pi-1"\ndata_dir = "{tmp_path / "edge"}"\n'
-        f'broker = {{url = "mqtt://{world.broker_host}:{world.broker_port}", password_file = "{tmp_path / "password"}"}}\n'
+        f'broker = {{url = "{broker_url}", password_file = "{tmp_path / "password"}"}}\n'
         f'devices = [{{slug = "bin-42-us", driver = "fake", kind = "fill_level", interval_s = 1, {options}}}]\n'
     )
     return config
