@@ -68,6 +68,14 @@ class AlertRepository(Protocol):
         """Return the alerts whose `wake_at_ms` has come."""
         ...
 
+    def any_due(self, at_ms: int) -> bool:
+        """Tell whether `due` would return something."""
+        ...
+
+    def earliest_wake_ms(self) -> int | None:
+        """Return the earliest `wake_at_ms`, or None where none waits."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HeardPress:

@@ -67,6 +67,14 @@ class OrderRepository(Protocol):
         """Return the orders whose `wake_at_ms` has come."""
         ...
 
+    def any_due(self, at_ms: int) -> bool:
+        """Tell whether `due` would return something."""
+        ...
+
+    def earliest_wake_ms(self) -> int | None:
+        """Return the earliest `wake_at_ms`, or None where none waits."""
+        ...
+
     def able_crews(self, site: str, skill: Skill) -> Sequence[CrewLoad]:
         """Return the crews of the site that have the skill and are not retired."""
         ...
