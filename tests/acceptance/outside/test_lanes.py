@@ -1,7 +1,6 @@
 """wire.md §3: contiguity, holes, gaps, epochs, acknowledgements, conservation."""
 
 import hashlib
-import json
 import time
 
 import pytest

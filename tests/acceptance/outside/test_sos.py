@@ -197,6 +197,16 @@ def test_an_sos_that_cannot_be_decoded_is_a_red_alert_at_the_node(site: Neighbou
     assert len(site.quarantine(node="pi-1")) == 1
 
 
+def test_bytes_that_were_refused_in_another_lane_still_call_in_the_sos_lane(site: Neighbourhood) -> None:
+    client = site.online()
+    client.hello("telemetry")
+    client.send_raw("telemetry", b"{broken")
+    site.quarantined("malformed_json")
+    assert site.alerts() == []
+    client.send_raw("sos", b"{broken")
+    assert site.alert("sosPressed", "firing")["node"] == site.id("pi-1")
+
+
 @pytest.mark.parametrize(
     ("device", "event", "reason"),
     [("nobody", "sos_pressed", "unknown_device"), ("band-07", "sos_pressed_hard", "unknown_event")],
