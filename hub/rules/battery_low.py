@@ -4,7 +4,7 @@ Kept per device, so that two devices of one facility do not undo each other; the
 low.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from hub.rules.parameters import BatteryLowParameters
@@ -21,7 +21,7 @@ class BatteryState(NamedTuple):
 
 
 def judge(parameters: BatteryLowParameters, state: BatteryState | None, *, percent: float) -> BatteryState:
-    """Return the battery's state by its newest level; the same object where nothing changed."""
+    """Return the battery's state by its newest level (`None`: a new device); the same object where nothing changed."""
     if state is None:
         return BatteryState(percent <= parameters.enter_percent, percent)
     low = state.low
@@ -34,17 +34,21 @@ def judge(parameters: BatteryLowParameters, state: BatteryState | None, *, perce
     return BatteryState(low, percent)
 
 
-def effects(
-    before: Iterable[BatteryState], after: Iterable[BatteryState], *, percent: float | None, at_ms: int
+def change(
+    batteries: Collection[BatteryState],
+    *,
+    was_low: bool,
+    percent: float | None,
+    at_ms: int,
 ) -> tuple[Effect, ...]:
     """Return what the change of a facility's batteries says; `percent` is the level that decided."""
-    was, now = any(battery.low for battery in before), any(battery.low for battery in after)
-    if now and not was:
-        return (Raised(FaultCode.BATTERY_LOW, RuleReason.THRESHOLD_REACHED, at_ms, percent),)
-    if was and not now:
-        reason = RuleReason.ABOVE_LEAVE_THRESHOLD
-        return (
-            Cleared(FaultCode.BATTERY_LOW, reason, at_ms, percent),
-            Proven(FaultCode.BATTERY_LOW, reason, at_ms, percent),
-        )
-    return ()
+    low = any(battery.low for battery in batteries)
+    if low:
+        return () if was_low else (Raised(FaultCode.BATTERY_LOW, RuleReason.THRESHOLD_REACHED, at_ms, percent),)
+    if not was_low:
+        return ()
+    reason = RuleReason.ABOVE_LEAVE_THRESHOLD
+    return (
+        Cleared(FaultCode.BATTERY_LOW, reason, at_ms, percent),
+        Proven(FaultCode.BATTERY_LOW, reason, at_ms, percent),
+    )

@@ -18,7 +18,8 @@ from hub.rules.parameters import (
     LampFailureParameters,
     LampUnexpectedOnParameters,
 )
-from hub.rules.rule import Effect, RuleReason
+from hub.rules.rule import Cleared, Effect, Proven, RuleReason
+from hub.vocabulary import FaultCode
 
 __all__ = [
     "FacilityRules",
@@ -114,7 +115,7 @@ def evaluate_reading(
         percent = values.get("battery_percent")
         if percent is not None:
             battery = state.batteries.get(device)
-            if battery is None or battery.percent != percent:
+            if battery is None or battery.percent != percent or state.unproven:
                 effects += _judge_battery(rules, state, device, percent, at_ms)
     state.wake_at_ms = _earliest(state)
     return state, effects
@@ -137,12 +138,12 @@ def wake(
 
     Waking early, late or twice says nothing wrong and nothing twice. Lamps are judged by their readings only.
     """
-    removed = _forget_removed(rules, state)
+    effects = _forget_removed(rules, state, at_ms)
     intervals = [interval for interval in rules.intervals_ms.values() if interval is not None]
-    state.bin_full, effects = bin_full.recheck(
+    state.bin_full, said = bin_full.recheck(
         rules.bin_full, state.bin_full, at_ms=at_ms, interval_ms=max(intervals, default=None)
     )
-    effects += _recheck_batteries(rules, state, removed, at_ms)
+    effects += said + _recheck_batteries(rules, state, at_ms)
     missed = rules.communication_failure.missed_intervals
     for device, contact in state.contacts.items():
         interval_ms = rules.intervals_ms.get(device)
@@ -153,15 +154,9 @@ def wake(
             at_ms=at_ms,
             supervision=supervision,
         )
-    state.communication, said = communication_failure.change(
-        state.communication,
-        state.contacts,
-        registered=rules.nodes,
-        at_ms=at_ms,
-        why_cleared=RuleReason.DEVICE_REMOVED if removed else RuleReason.PARAMETERS_CHANGED,
-    )
+    effects += _judge_contacts(rules, state, at_ms=at_ms, why_cleared=RuleReason.PARAMETERS_CHANGED)
     state.wake_at_ms = _earliest(state)
-    return state, effects + said
+    return state, effects
 
 
 def _hear(
@@ -177,59 +172,73 @@ def _hear(
     contact = state.contacts.get(device)
     grace_ms = None if interval_ms is None else interval_ms * rules.communication_failure.missed_intervals
     if contact is None:
+        proving = int(reading) if FaultCode.COMMUNICATION_FAILURE in state.unproven else None
         state.contacts[device] = communication_failure.first_contact(
-            node=node, received_ms=received_ms, grace_ms=grace_ms
+            node=node, received_ms=received_ms, grace_ms=grace_ms, proving=proving
         )
         return ()
     heard = communication_failure.hear(contact, node=node, received_ms=received_ms, grace_ms=grace_ms, reading=reading)
     state.contacts[device] = heard
     if heard.proving is None:
         return ()
-    state.communication, effects = communication_failure.change(
-        state.communication,
-        state.contacts,
-        registered=rules.nodes,
-        at_ms=received_ms,
-        why_cleared=RuleReason.DEVICE_HEARD,
-    )
+    effects = _judge_contacts(rules, state, at_ms=received_ms, why_cleared=RuleReason.DEVICE_HEARD)
     others = (other for slug, other in state.contacts.items() if slug != device)
     state.contacts[device], proof = communication_failure.prove(state.communication, heard, others, at_ms=received_ms)
+    if proof:
+        state.unproven -= {FaultCode.COMMUNICATION_FAILURE}
     return effects + proof
+
+
+def _judge_contacts(
+    rules: FacilityRules, state: FacilityState, *, at_ms: int, why_cleared: RuleReason
+) -> tuple[Effect, ...]:
+    state.communication, effects = communication_failure.change(
+        state.communication, state.contacts, registered=rules.nodes, at_ms=at_ms, why_cleared=why_cleared
+    )
+    return effects
 
 
 def _judge_battery(
     rules: FacilityRules, state: FacilityState, device: str, percent: float, at_ms: int
 ) -> tuple[Effect, ...]:
-    battery = state.batteries.get(device)
-    judged = battery_low.judge(rules.battery_low, battery, percent=percent)
-    if judged is battery:
+    was_low = any(battery.low for battery in state.batteries.values())
+    state.batteries[device] = battery_low.judge(rules.battery_low, state.batteries.get(device), percent=percent)
+    effects = battery_low.change(state.batteries.values(), was_low=was_low, percent=percent, at_ms=at_ms)
+    if FaultCode.BATTERY_LOW in state.unproven and not effects and percent >= rules.battery_low.leave_percent:
+        effects = (Proven(FaultCode.BATTERY_LOW, RuleReason.ABOVE_LEAVE_THRESHOLD, at_ms, percent),)
+    if effects:
+        state.unproven -= {FaultCode.BATTERY_LOW}
+    return effects
+
+
+def _recheck_batteries(rules: FacilityRules, state: FacilityState, at_ms: int) -> tuple[Effect, ...]:
+    """Judge the newest levels by the parameters of now."""
+    batteries = state.batteries
+    was_low = any(battery.low for battery in batteries.values())
+    for device, battery in batteries.items():
+        batteries[device] = battery_low.judge(rules.battery_low, battery, percent=battery.percent)
+    lowest = min((battery.percent for battery in batteries.values()), default=None)
+    return battery_low.change(batteries.values(), was_low=was_low, percent=lowest, at_ms=at_ms)
+
+
+def _forget_removed(rules: FacilityRules, state: FacilityState, at_ms: int) -> tuple[Effect, ...]:
+    """Forget the devices that are no longer attached, and clear what only they held true."""
+    removed = state.contacts.keys() - rules.nodes.keys()
+    if not removed:
         return ()
-    before = tuple(state.batteries.values())
-    state.batteries[device] = judged
-    return battery_low.effects(before, state.batteries.values(), percent=percent, at_ms=at_ms)
-
-
-def _recheck_batteries(
-    rules: FacilityRules, state: FacilityState, removed: frozenset[str], at_ms: int
-) -> tuple[Effect, ...]:
-    """Judge the newest levels by the parameters of now, without the devices that were removed."""
-    if not state.batteries:
-        return ()
-    before = tuple(state.batteries.values())
-    for device in removed:
-        state.batteries.pop(device, None)
-    for device, battery in state.batteries.items():
-        state.batteries[device] = battery_low.judge(rules.battery_low, battery, percent=battery.percent)
-    lowest = min((battery.percent for battery in state.batteries.values()), default=None)
-    return battery_low.effects(before, state.batteries.values(), percent=lowest, at_ms=at_ms)
-
-
-def _forget_removed(rules: FacilityRules, state: FacilityState) -> frozenset[str]:
-    """Drop the contacts of devices that are no longer attached, and name those devices."""
-    removed = frozenset(state.contacts.keys() - rules.nodes.keys())
+    was_low = any(battery.low for battery in state.batteries.values())
+    proving = any(state.contacts[device].proving is not None for device in removed)
     for device in removed:
         del state.contacts[device]
-    return removed
+        state.batteries.pop(device, None)
+    effects = _judge_contacts(rules, state, at_ms=at_ms, why_cleared=RuleReason.DEVICE_REMOVED)
+    if proving or effects:
+        state.unproven |= {FaultCode.COMMUNICATION_FAILURE}
+        state.contacts.update({slug: contact._replace(proving=0) for slug, contact in state.contacts.items()})
+    if was_low and not any(battery.low for battery in state.batteries.values()):
+        state.unproven |= {FaultCode.BATTERY_LOW}
+        effects += (Cleared(FaultCode.BATTERY_LOW, RuleReason.DEVICE_REMOVED, at_ms),)
+    return effects
 
 
 def _earliest(state: FacilityState) -> int | None:

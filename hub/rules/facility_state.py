@@ -9,12 +9,13 @@ from hub.rules.battery_low import BatteryState
 from hub.rules.bin_full import BinFullState
 from hub.rules.communication_failure import Condition, DeviceContact, Silence
 from hub.rules.lamp import Confirmation, LampState
+from hub.vocabulary import FaultCode
 
 
 class FacilityState:
     """What the rules remember of one facility; `wake_at_ms` is the earliest of its deadlines, by the hub's clock."""
 
-    __slots__ = ("batteries", "bin_full", "communication", "contacts", "lamp", "newest", "wake_at_ms")
+    __slots__ = ("batteries", "bin_full", "communication", "contacts", "lamp", "newest", "unproven", "wake_at_ms")
 
     newest: dict[str, int]
     """Newest effective time evaluated, by kind."""
@@ -23,6 +24,8 @@ class FacilityState:
     bin_full: BinFullState
     lamp: LampState
     communication: Condition
+    unproven: frozenset[FaultCode]
+    """What the removal of a device cleared: the hardware put in its place has to prove it."""
     wake_at_ms: int | None
 
     def __init__(self) -> None:
@@ -33,6 +36,7 @@ class FacilityState:
         self.bin_full = bin_full.EMPTY
         self.lamp = lamp.NEW
         self.communication = Condition.CLEAR
+        self.unproven = frozenset()
         self.wake_at_ms = None
 
     def copy(self) -> "FacilityState":
@@ -43,6 +47,7 @@ class FacilityState:
         other.bin_full = self.bin_full
         other.lamp = self.lamp
         other.communication = self.communication
+        other.unproven = self.unproven
         other.wake_at_ms = self.wake_at_ms
         return other
 
@@ -55,12 +60,16 @@ class FacilityState:
         if self.batteries:
             parts["batteries"] = {device: tuple(battery) for device, battery in self.batteries.items()}
         if self.bin_full is not bin_full.EMPTY:
-            parts["bin_full"] = tuple(self.bin_full)
+            # Steady: nothing but the newest level and its time, the rest is the default.
+            calm = not self.bin_full.full and not self.bin_full.above
+            parts["bin_full"] = self.bin_full[:2] if calm else tuple(self.bin_full)
         if self.lamp is not lamp.NEW:
             level, switched_ms, failure, unexpected_on = self.lamp
             parts["lamp"] = (level, switched_ms, tuple(failure), tuple(unexpected_on))
         if self.communication is not Condition.CLEAR:
             parts["communication"] = self.communication.value
+        if self.unproven:
+            parts["unproven"] = sorted(self.unproven)
         if self.wake_at_ms is not None:
             parts["wake_at_ms"] = self.wake_at_ms
         return to_json(parts).decode()
@@ -79,6 +88,7 @@ class FacilityState:
             level, switched_ms, failure, unexpected_on = parts["lamp"]
             state.lamp = LampState(level, switched_ms, Confirmation(*failure), Confirmation(*unexpected_on))
         state.communication = Condition(parts.get("communication", Condition.CLEAR))
+        state.unproven = frozenset(FaultCode(code) for code in parts.get("unproven", ()))
         state.wake_at_ms = parts.get("wake_at_ms")
         return state
 

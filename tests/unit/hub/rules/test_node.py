@@ -1,0 +1,175 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from hub.rules.node import NodeState, note_contact, note_sleeping, wake
+from hub.rules.parameters import NodeOfflineParameters
+from hub.rules.rule import Cleared, Effect, Proven, Raised, RuleReason
+from hub.vocabulary import FaultCode
+from tests.unit.hub.rules.timeline import START_MS, ms
+
+
+@dataclass(slots=True)
+class NodeStory:
+    """A node's life in seconds; every step passes through the stored form and answers with what was said, in short."""
+
+    parameters: NodeOfflineParameters = field(default_factory=NodeOfflineParameters)
+    state: NodeState = field(default_factory=NodeState)
+    listening_since: float | None = 0.0
+    reasons: list[RuleReason] = field(default_factory=list[RuleReason])
+
+    def heard(self, second: float) -> str:
+        return self._take(*note_contact(self.parameters, self._stored(), at_ms=ms(second)))
+
+    def sleeping(self, second: float, until: float | None) -> str:
+        said = self.heard(second)
+        until_ms = None if until is None else ms(until)
+        self.state = note_sleeping(self.parameters, self._stored(), until_ms=until_ms, at_ms=ms(second))
+        return said
+
+    def wake(self, second: float) -> str:
+        since_ms = None if self.listening_since is None else ms(self.listening_since)
+        said = self._take(*wake(self.parameters, self._stored(), at_ms=ms(second), listening_since_ms=since_ms))
+        again = wake(self.parameters, self._stored(), at_ms=ms(second), listening_since_ms=since_ms)
+        assert again == (self.state, ())
+        return said
+
+    @property
+    def due(self) -> float | None:
+        return None if self.state.wake_at_ms is None else (self.state.wake_at_ms - START_MS) / 1000
+
+    def _stored(self) -> NodeState:
+        return NodeState.decode(self.state.encode())
+
+    def _take(self, state: NodeState, effects: tuple[Effect, ...]) -> str:
+        self.state = state
+        self.reasons = [effect.reason for effect in effects]
+        assert all(effect.fault_code is FaultCode.NODE_OFFLINE for effect in effects)
+        names = {Raised: "raised", Cleared: "cleared", Proven: "proven"}
+        return " ".join(names[type(effect)] for effect in effects)
+
+
+@pytest.fixture
+def node() -> NodeStory:
+    return NodeStory()
+
+
+def test_a_node_never_heard_is_not_missed(node: NodeStory) -> None:
+    assert node.due is None
+    assert node.wake(10**6) == ""
+
+
+def test_a_node_is_offline_after_90_seconds_of_silence_and_that_is_said_once(node: NodeStory) -> None:
+    assert node.heard(0) == ""
+    assert node.due == 90
+    assert node.wake(89.9) == ""
+    assert node.wake(90) == "raised"
+    assert node.reasons == [RuleReason.NODE_SILENT]
+    assert node.due is None
+    assert node.wake(1_000) == ""
+
+
+def test_each_contact_postpones_the_deadline(node: NodeStory) -> None:
+    for second in (0, 60, 120):
+        assert node.heard(second) == ""
+    assert node.due == 210
+    assert node.wake(90) == ""
+
+
+def test_the_first_contact_clears_and_the_third_proves(node: NodeStory) -> None:
+    node.heard(0)
+    node.wake(90)
+    assert node.heard(300) == "cleared"
+    assert node.reasons == [RuleReason.NODE_HEARD]
+    assert node.heard(301) == ""
+    assert node.heard(302) == "proven"
+    assert node.heard(303) == ""
+
+
+def test_a_further_silence_begins_the_proof_anew(node: NodeStory) -> None:
+    node.heard(0)
+    node.wake(90)
+    node.heard(300)
+    node.heard(301)
+    assert node.wake(391) == "raised"
+    assert [node.heard(second) for second in (400, 401, 402)] == ["cleared", "", "proven"]
+
+
+def test_the_hubs_own_downtime_is_no_silence(node: NodeStory) -> None:
+    node.heard(0)
+    node.listening_since = 1_000
+    assert node.wake(1_001) == ""
+    assert node.due == 1_090
+    assert node.wake(1_090) == "raised"
+
+
+def test_nobody_is_judged_while_the_hub_hears_nobody(node: NodeStory) -> None:
+    node.heard(0)
+    node.listening_since = None
+    assert node.wake(90) == ""
+    assert node.due == 180
+    node.listening_since = 150
+    assert node.wake(180) == ""
+    assert node.wake(240) == "raised"
+
+
+def test_a_planned_silence_is_not_judged_before_its_end(node: NodeStory) -> None:
+    node.sleeping(0, until=3_600)
+    assert node.due == 3_690
+    assert node.wake(3_689) == ""
+    assert node.wake(3_690) == "raised"
+
+
+def test_a_word_in_its_sleep_does_not_end_the_planned_silence(node: NodeStory) -> None:
+    node.sleeping(0, until=3_600)
+    node.heard(10)
+    assert node.due == 3_690
+
+
+def test_a_node_that_says_it_is_awake_is_supervised_at_once(node: NodeStory) -> None:
+    node.sleeping(0, until=3_600)
+    node.sleeping(100, until=None)
+    assert node.due == 190
+    assert node.wake(190) == "raised"
+
+
+def test_after_its_planned_silence_a_node_is_supervised_as_before(node: NodeStory) -> None:
+    node.sleeping(0, until=3_600)
+    node.heard(3_600)
+    assert node.due == 3_690
+    node.heard(4_000)
+    assert node.due == 4_090
+
+
+def test_a_sleep_of_years_is_cut_to_a_week(node: NodeStory) -> None:
+    node.sleeping(0, until=10**9)
+    assert node.due == 7 * 86_400 + 90
+
+
+def test_a_sleep_that_is_over_when_it_is_told_is_none(node: NodeStory) -> None:
+    node.sleeping(100, until=50)
+    assert node.due == 190
+
+
+def test_less_patience_raises_at_once(node: NodeStory) -> None:
+    node.heard(0)
+    node.parameters = NodeOfflineParameters(after_s=2)
+    assert node.wake(1.9) == ""
+    assert node.due == 2
+    assert node.wake(30) == "raised"
+
+
+def test_more_patience_clears_at_once(node: NodeStory) -> None:
+    node.heard(0)
+    node.wake(90)
+    node.parameters = NodeOfflineParameters(after_s=600)
+    assert node.wake(100) == "cleared"
+    assert node.reasons == [RuleReason.PARAMETERS_CHANGED]
+    assert node.due == 600
+    assert node.wake(600) == "raised"
+
+
+def test_a_contact_that_arrives_out_of_order_takes_nothing_back(node: NodeStory) -> None:
+    node.heard(100)
+    node.heard(50)
+    assert node.due == 190
