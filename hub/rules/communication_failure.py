@@ -191,7 +191,8 @@ def _judge_supervised(
         return contact._replace(due_ms=at_ms + POSTPONE_MS, quiet_ms=quiet_ms)
     if contact.quiet_ms is not None and spoken_ms - contact.quiet_ms > grace_ms:
         # The node itself was not heard for longer than the device may be silent: its backlog comes first.
-        return contact._replace(supervised_ms=spoken_ms, due_ms=spoken_ms + grace_ms, quiet_ms=None)
+        forgiven = contact._replace(supervised_ms=spoken_ms, due_ms=spoken_ms + grace_ms, quiet_ms=None)
+        return _judge_supervised(forgiven, nodes, grace_ms=grace_ms, at_ms=at_ms, supervision=supervision)
     return contact._replace(silence=Silence.SILENT, due_ms=None, quiet_ms=None, proving=None)
 
 
