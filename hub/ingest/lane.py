@@ -1,5 +1,6 @@
 """What the hub takes of a lane: records in seq order, gaps that were declared, nothing behind a hole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -79,7 +80,7 @@ class TakenGap:
     reason: GapReason
 
 
-def place(first: int, records: list[Record | RecordRejection] | list[Record]) -> list[Taken | tuple[int, Gap]]:
+def place(first: int, records: Sequence[Record | RecordRejection]) -> list[Taken | tuple[int, Gap]]:
     """Give every record its seq; a gap takes the seqs from its own place through its `to`.
 
     A gap that ends before its own place is no gap: it consumes one seq as `schema_invalid`.
