@@ -25,12 +25,12 @@ _ROWS_A_CALL: Final = 1_000
 _SCHEMA: Final = (
     (
         "CREATE TABLE IF NOT EXISTS influx_log"
-        " (id INTEGER PRIMARY KEY AUTOINCREMENT, committed_ms INTEGER NOT NULL, lines INTEGER NOT NULL,"
+        " (id INTEGER PRIMARY KEY, committed_ms INTEGER NOT NULL, lines INTEGER NOT NULL,"
         " body BLOB NOT NULL)"
     ),
     (
         "CREATE TABLE IF NOT EXISTS bad_lines"
-        " (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL, reason TEXT NOT NULL)"
+        " (id INTEGER PRIMARY KEY, line TEXT NOT NULL, reason TEXT NOT NULL)"
     ),
 )
 

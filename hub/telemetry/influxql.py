@@ -72,7 +72,7 @@ def read_answer(answer: object) -> list[ResultSeries]:
     document = cast("dict[str, Any]", answer)
     results = document.get("results")
     if "error" in document or not isinstance(results, list):
-        raise InfluxQLError(str(document.get("error", "the answer has no results")))
+        raise InfluxQLError(str(document.get("error") or document.get("message") or "the answer has no results"))
     found: list[ResultSeries] = []
     for result in cast("list[dict[str, Any]]", results):
         if "error" in result:

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -378,6 +379,22 @@ class TestLog:
         settle_influx(open_store(influx_away.url))
         assert stored_seqs(influx_away) == list(range(1, sent + 1))
 
+    def test_a_log_that_fails_is_said_and_what_it_held_is_sent_again(
+        self, influx_away: ScriptedInflux, open_store: OpenStore, heard: Heard, tmp_path: Path
+    ) -> None:
+        store = open_store(influx_away.url, started=False)
+        append(store, 1, 2)
+        other = sqlite3.connect(tmp_path / "telemetry.db", isolation_level=None)
+        other.execute("CREATE TRIGGER stuck BEFORE DELETE ON influx_log BEGIN SELECT raise(ABORT, 'stuck'); END")
+        store.start()
+        wait_until(lambda: heard.troubles == [Trouble(None, "telemetry.db: stuck")])
+        wait_until(lambda: len(influx_away.calls) >= 3)
+        other.execute("DROP TRIGGER stuck")
+        other.close()
+        settle_influx(store)
+        wait_until(lambda: heard.verdicts() == [None, "over"])
+        assert stored_seqs(influx_away) == [1, 2]
+
     def test_the_file_does_not_grow_with_what_has_passed(
         self, influx_away: ScriptedInflux, open_store: OpenStore, tmp_path: Path
     ) -> None:
@@ -436,6 +453,18 @@ class TestRealServer:
         settle_influx(store)
         wait_until(lambda: len(heard.bad) == 3)
         assert [s.at_ns % 10 for s in store.query(a_query()).samples] == [1, 2, 3, 6, 7, 8]
+
+    @pytest.mark.parametrize("name", ["a b,c=d", "it's", 'say "x"', "back\\slash", "50%", "邻里"])
+    def test_a_strange_name_is_written_and_found_again(
+        self, influx: InfluxServer, database: str, open_store: OpenStore, name: str
+    ) -> None:
+        influx.create_database(database)
+        store = open_store(influx.url, bucket=database)
+        point = a_point(site=name, facility=name, node=name, device=name)
+        store.append([a_batch(point)])
+        settle_influx(store)
+        assert [s.value for s in store.query(a_query(site=name, facility=name)).samples] == [81.0]
+        assert store.latest(name, [name, "other"]) == {name: point}
 
     def test_the_default_retention_policy_may_be_named(
         self, influx: InfluxServer, database: str, open_store: OpenStore
