@@ -10,7 +10,6 @@ from simulators.rest import HubClient
 
 Item = dict[str, Any]
 T = TypeVar("T")
-_AGAIN_S: Final = 0.5
 _UNAUTHORIZED: Final = 401
 _FROM_THE_BEGINNING: Final = "0"
 
@@ -23,11 +22,12 @@ def print_line(line: str) -> None:
 class Watcher:
     """What the hub has said of its alerts and orders, by id."""
 
-    def __init__(self, hub: HubClient, *, say: Callable[[str], None] = print_line) -> None:
+    def __init__(self, hub: HubClient, *, say: Callable[[str], None] = print_line, again_s: float = 0.5) -> None:
         self.alerts: dict[str, Item] = {}
         self.orders: dict[str, Item] = {}
         self._hub = hub
         self._say = say
+        self._again_s = again_s
         self._changed = asyncio.Event()
         self._last_id = _FROM_THE_BEGINNING
         self._passed: set[tuple[str, str]] = set()
@@ -46,7 +46,7 @@ class Watcher:
                 if refused.status != _UNAUTHORIZED:
                     raise
                 await self._hub.get("alerts", limit=1)  # renews the token that ran out
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(self._again_s)
 
     async def alert(self, fault_code: str, *, state: str, within_s: float, facility: str = "", node: str = "") -> Item:
         """Return the alert of that place once it has been in that state."""

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,13 +36,13 @@ BAD = Network(loss_rate=0.05, duplicate_rate=0.2, delay_s=(0.0, 0.2), outages_s=
 
 
 @pytest.fixture
-def broker(tmp_path: Path):
+def broker(tmp_path: Path) -> Iterator[Broker]:
     with MosquittoServer.start(tmp_path / "broker", auth=BrokerAuth.ANONYMOUS) as server:
         yield Broker("127.0.0.1", server.port)
 
 
 @asynccontextmanager
-async def serving(hub: ScriptedHub):
+async def serving(hub: ScriptedHub) -> AsyncGenerator[ScriptedHub]:
     task = asyncio.create_task(hub.serve())
     try:
         yield hub
