@@ -164,7 +164,7 @@ def tell_wearers_of_order(unit: Unit, event: WorkOrderChanged, _at_ms: int) -> I
     if event.step not in {OrderStep.ACCEPTED, OrderStep.ASSIGNED, OrderStep.REOPENED, OrderStep.CANCELLED}:
         return ()
     order = unit.work_orders.get(event.work_order_id)
-    if order is None or not order.life_safety:
+    if order is None or not order.life_safety or order.version == 1:  # at its birth no stage changes
         return ()
     changed = [change for alert in order.alerts for change in alerts.receipts_changed(unit.alerts, unit.presses, alert)]
     return tuple(dict.fromkeys(changed))

@@ -52,7 +52,7 @@ def hear_life_safety(
         alert = _get(alerts, former.alert)
         if lifecycle.merges(alert, at_ms=at_ms) or abs(heard.at_ms - former.at_ms) < lifecycle.MERGE_MS:
             presses.add(_press(heard, alert.id))
-            return _receipts_changed(presses, alert)
+            return ()
     alert = _joinable(alerts, heard, at_ms=at_ms)
     if alert is None:
         transition = lifecycle.fire_life_safety(heard, alert_id=new_id(), at_ms=at_ms)
