@@ -25,3 +25,8 @@ def new_secret(*, n_bytes: int = 32) -> str:
 def new_hex(*, n_bytes: int = 8) -> str:
     """Return `n_bytes` random bytes in hex."""
     return secrets.token_hex(n_bytes)
+
+
+def draw() -> float:
+    """Return a random number in [0, 1), for jitter."""
+    return secrets.randbelow(1_000_000) / 1_000_000

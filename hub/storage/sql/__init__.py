@@ -1,0 +1,1 @@
+"""The state database: SQL stands here and nowhere else."""

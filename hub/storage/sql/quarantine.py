@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, text, update
 
 from hub.errors import ConflictError, NotFoundError
+from hub.ingest.presenter import present_quarantined
 from hub.ingest.quarantine import QuarantineItem, QuarantineState, Refused
 from hub.storage.sql.tables import quarantine
 from protocols.rejections import MessageReason, Reason, RecordReason
@@ -58,6 +59,11 @@ class SqlQuarantine:
             message = f"there is no quarantined item {quarantine_id}"
             raise NotFoundError(message)
         return _item(row)
+
+    def item(self, quarantine_id: str) -> dict[str, Any] | None:
+        """Return an item as the REST contract shows it, None where there is none."""
+        row = self._connection.execute(select(quarantine).where(quarantine.c.id == quarantine_id)).one_or_none()
+        return None if row is None else present_quarantined(_item(row))
 
     def page(
         self,
