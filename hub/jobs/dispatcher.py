@@ -237,7 +237,7 @@ class _Lane:
                 unit.webhooks,
                 row,
                 delivery,
-                wanted=_wanted(unit, row),
+                wanted=wanted(unit, row),
                 at_ms=at_ms,
             )
             if delivery.outcome is Outcome.SENT and row.life_safety and row.alert is not None:
@@ -247,7 +247,7 @@ class _Lane:
         self._on_attempt(Attempt(settled or row, delivery, max(at_ms - row.created_at_ms, 0)))
 
 
-def _wanted(unit: DispatchUnit, row: Notification) -> bool:
+def wanted(unit: DispatchUnit, row: Notification) -> bool:
     """Tell whether what the row is about is still open: then an SOS is tried for ever."""
     if row.alert is not None:
         alert = unit.alerts.get(row.alert)

@@ -46,8 +46,7 @@ def new_webhook_secret(random_bytes: bytes) -> str:
 def check_webhook(*, url: str, events: Sequence[str]) -> None:
     """Raise `InvalidError` where the address is no HTTP one or an event has an unknown name."""
     errors: list[tuple[str, str]] = []
-    parts = urlsplit(url) if url.isprintable() else None
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_address(url):
         errors.append(("url", "must be an absolute http or https address"))
     if not events:
         errors.append(("events", "must not be empty"))
@@ -86,6 +85,14 @@ def present_webhook(webhook: Webhook, *, with_secret: bool = False) -> dict[str,
         "disabled_at": None if webhook.disabled_at_ms is None else format_ms(webhook.disabled_at_ms),
     }
     return item | {"secret": webhook.secret} if with_secret else item
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return url.isprintable() and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port out of range
+        return False
 
 
 def _key(webhook_secret: str) -> bytes:

@@ -14,6 +14,7 @@ from hub.events import (
     SosReceiptChanged,
     WorkOrderChanged,
 )
+from hub.jobs.dispatcher import wanted
 from hub.notification import service as notification
 from hub.notification.outbox import Delivery, Notification, NotificationState, Outcome
 from hub.reactions import conditions_cleared
@@ -146,9 +147,9 @@ class Story:
                 assert leased is not None
                 attempted.append(leased)
                 delivery = Delivery(Outcome.SENT if error is None else Outcome.RETRY, error)
-                wanted = leased.alert is not None and unit.alerts.rows[leased.alert].closed_at_ms is None
+                still = wanted(unit, leased)
                 notification.settle(
-                    unit.notifications, unit.webhooks, leased, delivery, wanted=wanted, at_ms=self.now_ms
+                    unit.notifications, unit.webhooks, leased, delivery, wanted=still, at_ms=self.now_ms
                 )
                 if error is None and leased.life_safety and leased.alert is not None:
                     told = alerts.mark_notified(unit.alerts, unit.presses, leased.alert, at_ms=self.now_ms)

@@ -2,7 +2,7 @@ from hub.alerts.presenter import present_alert, present_alert_log
 from tests.fakes.loop_story import Story
 
 
-def test_an_alert_reads_as_the_contract_has_it():
+def test_an_alert_reads_as_the_contract_has_it() -> None:
     story = Story().at(0).raised().at(5).person("acknowledge")
     assert present_alert(story.alert()) == {
         "id": story.alert().id,
@@ -31,7 +31,7 @@ def test_an_alert_reads_as_the_contract_has_it():
     }
 
 
-def test_a_line_of_the_log_says_when_who_and_why():
+def test_a_line_of_the_log_says_when_who_and_why() -> None:
     story = Story().at(0).raised()
     assert present_alert_log(story.unit.alerts.entries[0]) == {
         "at": "2023-11-14T08:00:00.000Z",

@@ -30,12 +30,12 @@ HEARD = {"notified_at_ms": 2_000, "acknowledged_at_ms": 3_000, "acknowledged_by"
         (HEARD | {"closed_at_ms": 5_000}, SosStage.CLOSED, "李", "1970-01-01T00:00:05.000Z"),
     ],
 )
-def test_a_press_is_told_its_furthest_stage(known: dict[str, Any], stage: SosStage, by: str | None, at: str):
+def test_a_press_is_told_its_furthest_stage(known: dict[str, Any], stage: SosStage, by: str | None, at: str) -> None:
     told = receipt(progress(**known))
     assert (told.ref, told.seq, told.stage, told.by, told.at) == ("band-07:1", 4, stage, by, at)
 
 
-def test_the_stages_of_a_press_follow_alert_and_order():
+def test_the_stages_of_a_press_follow_alert_and_order() -> None:
     story = Story().at(0).heard("band-07:1")
     assert story.stage == "received"
     story.at(1).sent()
@@ -55,7 +55,7 @@ def test_the_stages_of_a_press_follow_alert_and_order():
     assert story.wearers_told == 5
 
 
-def test_every_node_that_heard_a_press_is_told_and_each_once():
+def test_every_node_that_heard_a_press_is_told_and_each_once() -> None:
     story = (
         Story().at(0).heard("band-07:1", node="pi-1").heard("band-07:1", node="pi-2").heard("band-07:2", node="pi-1")
     )
@@ -63,14 +63,14 @@ def test_every_node_that_heard_a_press_is_told_and_each_once():
     assert story.wearers_told == 2
 
 
-def test_a_closed_press_is_listed_for_ten_minutes():
+def test_a_closed_press_is_listed_for_ten_minutes() -> None:
     story = Story().at(0).heard("band-07:1").at(10).helped().at(609)
     assert len(story.unit.presses.receipts("demo", "pi-1", story.now_ms)) == 1
     story.at(610)
     assert story.unit.presses.receipts("demo", "pi-1", story.now_ms) == []
 
 
-def test_a_cancellation_is_listed_beside_its_press():
+def test_a_cancellation_is_listed_beside_its_press() -> None:
     story = Story().at(0).heard("band-07:1").at(3).heard("band-07:1", event="sos_cancelled")
     told = story.unit.presses.receipts("demo", "pi-1", story.now_ms)
     assert [(press.ref, press.seq) for press in told] == [("band-07:1", 1), ("band-07:1", 2)]

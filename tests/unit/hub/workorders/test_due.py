@@ -30,13 +30,13 @@ def local(text: str, zone: ZoneInfo = SHANGHAI) -> int:
         (Colour.BLUE, "2026-11-23T09:30", "2026-12-02T09:30", "2026-12-07T09:30"),
     ],
 )
-def test_deadlines_by_colour(colour: Colour, opened: str, response: str, resolution: str):
+def test_deadlines_by_colour(colour: Colour, opened: str, response: str, resolution: str) -> None:
     deadlines = due(colour, opened_at_ms=local(opened), zone=SHANGHAI)
     assert from_ms(deadlines.response_ms) == from_ms(local(response))
     assert from_ms(deadlines.resolution_ms) == from_ms(local(resolution))
 
 
-def test_the_week_end_is_the_sites_own():
+def test_the_week_end_is_the_sites_own() -> None:
     friday_evening_utc = to_ms(datetime(2026, 11, 20, 17, 0, tzinfo=UTC))  # Saturday 01:00 in Shanghai
     in_shanghai = due(Colour.YELLOW, opened_at_ms=friday_evening_utc, zone=SHANGHAI)
     assert from_ms(in_shanghai.response_ms) == from_ms(local("2026-11-26T00:00"))
@@ -44,6 +44,6 @@ def test_the_week_end_is_the_sites_own():
     assert from_ms(in_utc.response_ms) == datetime(2026, 11, 25, 17, 0, tzinfo=UTC)
 
 
-def test_the_time_of_day_stays_over_a_change_to_winter_time():
+def test_the_time_of_day_stays_over_a_change_to_winter_time() -> None:
     deadlines = due(Colour.YELLOW, opened_at_ms=local("2026-10-22T09:00", BERLIN), zone=BERLIN)
     assert from_ms(deadlines.response_ms) == from_ms(local("2026-10-27T09:00", BERLIN))

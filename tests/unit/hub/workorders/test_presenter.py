@@ -2,7 +2,7 @@ from hub.workorders.presenter import present_order, present_order_log
 from tests.fakes.loop_story import Story
 
 
-def test_an_order_reads_as_the_contract_has_it():
+def test_an_order_reads_as_the_contract_has_it() -> None:
     story = Story().at(0).raised().at(10).crew("accept")
     assert present_order(story.order()) == {
         "id": story.order().id,
@@ -31,7 +31,7 @@ def test_an_order_reads_as_the_contract_has_it():
     }
 
 
-def test_a_line_of_the_log_says_why_with_its_parameters():
+def test_a_line_of_the_log_says_why_with_its_parameters() -> None:
     story = Story().at(0).raised()
     assert present_order_log(story.unit.work_orders.entries[0]) == {
         "at": "2023-11-14T08:00:00.000Z",
