@@ -51,7 +51,8 @@ def hear_life_safety(
     if former is not None:
         alert = _get(alerts, former.alert)
         if lifecycle.merges(alert, at_ms=at_ms) or abs(heard.at_ms - former.at_ms) < lifecycle.MERGE_MS:
-            presses.add(_press(heard, alert.id))
+            if heard.seq is not None:  # undecodable bytes have no seq that a receipt could name
+                presses.add(_press(heard, alert.id))
             return ()
     alert = _joinable(alerts, heard, at_ms=at_ms)
     if alert is None:

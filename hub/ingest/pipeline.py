@@ -189,15 +189,14 @@ class Pipeline:
             )
 
     def _hold(self, unit: Unit, item: RefusedItem) -> None:
-        new = self._quarantine(unit, item.refused)
-        if new and item.life_safety:
+        self._quarantine(unit, item.refused)
+        if item.life_safety:  # also where the same bytes were refused before: their alert joins repeats by itself
             unit.emit(unknown_source(item.refused, item.node))
 
-    def _quarantine(self, unit: Unit, refused: Refused) -> bool:
+    def _quarantine(self, unit: Unit, refused: Refused) -> None:
         quarantine_id, new = unit.quarantine.hold(refused, unit.new_id())
         if new:
             unit.emit(QuarantineChanged(quarantine_id, refused.site, "held", refused.received_ms))
-        return new
 
     def _answer(self, items: list[Item], intake: Intake, moved: set[LaneKey]) -> None:
         answered: set[LaneKey] = set()
