@@ -71,6 +71,7 @@ class InfluxWriter:
         self._log.wake()
         if self._thread.ident:
             self._thread.join(within_s)
+        self._writes.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -79,6 +80,8 @@ class InfluxWriter:
             except _StoppingError:
                 return
             except Exception as error:  # noqa: BLE001 the thread that empties the log must not end: it says what is wrong, and goes on
+                if self._stopping.is_set():
+                    return
                 self._delivery = Trouble(None, _words(error))
                 self._tell()
                 self._stopping.wait(self._next_wait_s(Verdict.AWAY, retry_after_s=None))
