@@ -28,10 +28,7 @@ _SCHEMA: Final = (
         " (id INTEGER PRIMARY KEY, committed_ms INTEGER NOT NULL, lines INTEGER NOT NULL,"
         " body BLOB NOT NULL)"
     ),
-    (
-        "CREATE TABLE IF NOT EXISTS bad_lines"
-        " (id INTEGER PRIMARY KEY, line TEXT NOT NULL, reason TEXT NOT NULL)"
-    ),
+    ("CREATE TABLE IF NOT EXISTS bad_lines (id INTEGER PRIMARY KEY, line TEXT NOT NULL, reason TEXT NOT NULL)"),
 )
 
 
