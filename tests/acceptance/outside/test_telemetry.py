@@ -170,7 +170,7 @@ def test_events_are_stored_with_their_details_and_one_fact_is_one_fact(site: Nei
 
 def test_node_health_is_a_reading_like_any_other(site: Neighbourhood) -> None:
     client = site.online()
-    site.facility("cabinet", "cabinet")
+    site.facility("cabinet", "streetlight")
     site.device("pi-1-health", "node_health", facility="cabinet")
     client.deliver(
         "telemetry", client.reading("pi-1-health", "node_health", {"outbox_rows": 12, "undervoltage": False})

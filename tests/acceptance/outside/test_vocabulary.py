@@ -45,6 +45,7 @@ KINDS: dict[str, Json] = {
         "undervoltage": False,
     },
 }
+FACILITY = {"fill_level": "bin", "lamp": "streetlight", "vitals": "wristband", "node_health": "streetlight"}
 LIFE_SAFETY = ("sos_pressed", "sos_cancelled", "fall_detected", "fall_cancelled")
 EVENTS = (
     "tamper",
@@ -62,7 +63,7 @@ EVENTS = (
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_of_a_kind_is_stored(site: Neighbourhood, kind: str) -> None:
     client = site.online()
-    site.facility("thing", {"fill_level": "bin", "lamp": "streetlight", "vitals": "wristband"}.get(kind, "cabinet"))
+    site.facility("thing", FACILITY[kind])
     site.device("sensor", kind, facility="thing")
     client.deliver("telemetry", client.reading("sensor", kind, KINDS[kind]))
     assert site.lane(client, "telemetry")["stored"] == 1
@@ -74,7 +75,7 @@ def test_every_field_of_a_kind_is_stored(site: Neighbourhood, kind: str) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_required_field_alone_is_enough(site: Neighbourhood, kind: str) -> None:
     client = site.online()
-    site.facility("thing", "bin")
+    site.facility("thing", FACILITY[kind])
     site.device("sensor", kind, facility="thing")
     required = next(iter(KINDS[kind]))
     client.deliver("telemetry", client.reading("sensor", kind, {required: KINDS[kind][required]}))
