@@ -42,6 +42,10 @@ class IllegalTransitionError(ConflictError):
         self.legal = legal
 
 
+class HistoryError(ConflictError):
+    """Something refers to it, so it can be retired but not deleted."""
+
+
 class StaleVersionError(HubError):
     """Somebody else changed it first."""
 
@@ -57,6 +61,23 @@ class InvalidError(HubError, ValueError):
 
 class ForbiddenError(HubError):
     """The caller sees the thing but may not do this to it."""
+
+
+class UnauthenticatedError(HubError):
+    """Nobody has shown who asks, or not with success."""
+
+
+class TooManyRequestsError(HubError):
+    """The caller has to wait `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        """Keep the wait beside the message."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BrokerUnavailableError(HubError):
+    """The broker does not do what its administrator asks: it is away, or refuses."""
 
 
 class ConfigurationError(HubError):

@@ -121,3 +121,24 @@ def rest_id(site: str, slug: str) -> str:
 def slug_of(identifier: str) -> str:
     """Return the slug in a REST id `site.slug`."""
     return identifier.partition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which alerts and work orders somebody may see: all of some sites, life safety of some, those of some crews."""
+
+    sites: frozenset[str] | None
+    """Where everything is seen; None: everywhere."""
+    care_sites: frozenset[str] | None
+    """Where what is of life safety is seen; None: everywhere."""
+    crews: frozenset[str] = frozenset()
+    """REST ids of the crews whose orders, and the alerts of these, are seen."""
+
+    def takes_in(self, site: str, *, life_safety: bool, crew: str | None) -> bool:
+        """Tell whether an alert or order of the site is seen; `crew` is the order's."""
+        return (
+            self.sites is None
+            or site in self.sites
+            or (life_safety and (self.care_sites is None or site in self.care_sites))
+            or (crew is not None and crew in self.crews)
+        )

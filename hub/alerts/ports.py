@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.alerts.alert import Alert, AlertLogEntry, AlertState, Press
-from hub.vocabulary import FaultCode, Severity
+from hub.vocabulary import FaultCode, Severity, Sight
 from protocols.ack import SosReceipt
 
 
@@ -13,10 +13,12 @@ from protocols.ack import SosReceipt
 class AlertQuery:
     """Which alerts to list, newest first.
 
-    `sites` is what the caller may see (None: every site), `before` the last id of the former page.
+    `sites` narrows to these sites and `sight` to what the caller may see (None: everything), `before` is the last id of
+    the former page.
     """
 
     sites: frozenset[str] | None = None
+    sight: Sight | None = None
     state: AlertState | None = None
     facility: str | None = None
     fault_code: FaultCode | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hub.vocabulary import FaultCode, Skill, Subject
+from hub.vocabulary import FaultCode, Sight, Skill, Subject
 from hub.workorders.order import OrderLogEntry, OrderState, WorkOrder
 
 
@@ -12,11 +12,12 @@ from hub.workorders.order import OrderLogEntry, OrderState, WorkOrder
 class OrderQuery:
     """Which orders to list, newest first.
 
-    `sites` is what the caller may see (None: every site), `before` the last id of the former page; `crews` narrows to
-    the orders of these crews, None: whatever the crew.
+    `sites` narrows to these sites and `sight` to what the caller may see (None: everything), `before` is the last id of
+    the former page; `crews` narrows to the orders of these crews, None: whatever the crew.
     """
 
     sites: frozenset[str] | None = None
+    sight: Sight | None = None
     state: OrderState | None = None
     crews: frozenset[str] | None = None
     facility: str | None = None

@@ -10,7 +10,8 @@ from hub.alerts.alert import Alert, AlertLogEntry, AlertState, AlertStep, SosOut
 from hub.alerts.lifecycle import CANCELLATIONS
 from hub.alerts.ports import AlertQuery
 from hub.errors import ConflictError, StaleVersionError
-from hub.storage.sql.tables import alert_log, alerts, sos_presses
+from hub.storage.sql.sight import seen
+from hub.storage.sql.tables import alert_log, alerts, sos_presses, work_orders
 from hub.vocabulary import FAULTS, Colour, FaultCode, Severity, Subject
 
 _LIFE_SAFETY: Final = frozenset(code for code, fault in FAULTS.items() if fault.life_safety)
@@ -51,6 +52,11 @@ class SqlAlerts:
         statement = select(alerts).order_by(alerts.c.id.desc()).limit(query.limit)
         if query.sites is not None:
             statement = statement.where(alerts.c.site.in_(query.sites))
+        if query.sight is not None:
+            of_crews = alerts.c.work_order.in_(
+                select(work_orders.c.id).where(work_orders.c.crew.in_(query.sight.crews))
+            )
+            statement = statement.where(seen(query.sight, alerts, of_crews))
         if query.state is not None:
             statement = statement.where(alerts.c.state == query.state.value)
         if query.facility is not None:

@@ -2,25 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from hub.ingest.ledger import Incident
 from hub.storage.sql.rows import document
 from hub.storage.sql.tables import incidents
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """Something that should not have happened to data: a loss, a reset, a clone."""
-
-    id: str
-    site: str
-    node: str | None
-    kind: str
-    at_ms: int
-    details: Mapping[str, Any]
 
 
 class SqlIncidents:

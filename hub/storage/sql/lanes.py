@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from hub.ingest.lane import LaneState, Outcome, TakenGap
+from hub.ingest.ledger import GapItem, LaneItem
 from hub.ingest.ports import EpochEntry
 from hub.storage.sql.rows import document, upsert
 from hub.storage.sql.tables import epochs, gaps, lane_ahead, lanes
@@ -18,35 +18,6 @@ _SAVE: Final = upsert(lanes, add=("stored", "quarantined", "gaps", "duplicates",
 _SAVE_EPOCH: Final = upsert(epochs, keep=("number", "first_contact_ms"))
 _CHUNK: Final = 200
 """Keys in one statement: SQLite takes 32 766 variables, four a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneItem:
-    """A lane as operators see it; high_water = stored + quarantined + gaps, always."""
-
-    epoch: str
-    lane: str
-    high_water: int
-    produced: int
-    stored: int
-    quarantined: int
-    gaps: int
-    duplicates: int
-    closed_at_ms: int | None
-    loss: int
-
-
-@dataclass(frozen=True, slots=True)
-class GapItem:
-    """A declared loss."""
-
-    id: int
-    epoch: str
-    lane: str
-    from_seq: int
-    to_seq: int
-    reason: str
-    recorded_at_ms: int
 
 
 class SqlLanes:

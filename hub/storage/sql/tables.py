@@ -33,6 +33,12 @@ _SITE: Final = String(32)
 _ROW: Final = BigInteger().with_variant(Integer, "sqlite")
 """A row number made by the database; SQLite counts only INTEGER."""
 
+
+def _number() -> Column[int]:
+    """Return the column of the order of registration, by which lists are paged: an instant may be shared."""
+    return Column("number", BigInteger, nullable=False, index=True)
+
+
 meta = Table(
     "meta",
     metadata,
@@ -47,6 +53,7 @@ sites = Table(
     "sites",
     metadata,
     Column("id", _SITE, primary_key=True),
+    _number(),
     Column("name", Text, nullable=False),
     Column("time_zone", String(64), nullable=False),
     Column("lat", Float),
@@ -59,6 +66,7 @@ grids = Table(
     "grids",
     metadata,
     Column("id", _ID, primary_key=True),
+    _number(),
     Column("site", _SITE, ForeignKey("sites.id"), nullable=False, index=True),
     Column("slug", String(64), nullable=False),
     Column("name", Text, nullable=False),
@@ -70,6 +78,7 @@ facilities = Table(
     "facilities",
     metadata,
     Column("id", _ID, primary_key=True),
+    _number(),
     Column("site", _SITE, ForeignKey("sites.id"), nullable=False, index=True),
     Column("slug", String(64), nullable=False),
     Column("kind", String(64), nullable=False),
@@ -84,6 +93,7 @@ nodes = Table(
     "nodes",
     metadata,
     Column("id", _ID, primary_key=True),
+    _number(),
     Column("site", _SITE, ForeignKey("sites.id"), nullable=False, index=True),
     Column("slug", String(32), nullable=False),
     Column("name", Text, nullable=False),
@@ -96,6 +106,7 @@ devices = Table(
     "devices",
     metadata,
     Column("id", _ID, primary_key=True),
+    _number(),
     Column("site", _SITE, ForeignKey("sites.id"), nullable=False, index=True),
     Column("slug", String(64), nullable=False),
     Column("kind", String(64), nullable=False),
@@ -140,6 +151,7 @@ people = Table(
     "people",
     metadata,
     Column("id", String(26), primary_key=True),
+    _number(),
     Column("username", String(64), nullable=False, unique=True),
     Column("display_name", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
@@ -161,6 +173,7 @@ crews = Table(
     "crews",
     metadata,
     Column("id", _ID, primary_key=True),
+    _number(),
     Column("site", _SITE, ForeignKey("sites.id"), nullable=False, index=True),
     Column("slug", String(64), nullable=False),
     Column("name", Text, nullable=False),

@@ -11,16 +11,22 @@ from sqlalchemy.exc import OperationalError
 
 from hub.errors import StorageError
 from hub.events import Event
+from hub.storage.sql.access import SqlAccess
 from hub.storage.sql.alerts import SqlAlerts
+from hub.storage.sql.audit import SqlAudit
 from hub.storage.sql.device_events import SqlDeviceEvents
 from hub.storage.sql.directory import SqlDirectory
 from hub.storage.sql.gate import Gate, Priority
+from hub.storage.sql.idempotency import SqlIdempotency
 from hub.storage.sql.incidents import SqlIncidents
 from hub.storage.sql.lanes import SqlLanes
 from hub.storage.sql.meta import SqlMeta
 from hub.storage.sql.notifications import SqlNotifications
+from hub.storage.sql.people import SqlCrews, SqlPeople
 from hub.storage.sql.presses import SqlPresses
 from hub.storage.sql.quarantine import SqlQuarantine
+from hub.storage.sql.registry import SqlRegistry
+from hub.storage.sql.rule_parameters import SqlRuleParameters
 from hub.storage.sql.states import SqlStates
 from hub.storage.sql.stream import SqlStream
 from hub.storage.sql.webhooks import SqlWebhooks
@@ -41,6 +47,13 @@ class SqlUnit:
         self.new_id = new_id
         self.meta = SqlMeta(connection)
         self.directory = SqlDirectory(connection)
+        self.registry = SqlRegistry(connection)
+        self.people = SqlPeople(connection)
+        self.crews = SqlCrews(connection)
+        self.access = SqlAccess(connection)
+        self.rule_parameters = SqlRuleParameters(connection)
+        self.idempotency = SqlIdempotency(connection)
+        self.audit = SqlAudit(connection)
         self.lanes = SqlLanes(connection)
         self.quarantine = SqlQuarantine(connection)
         self.device_events = SqlDeviceEvents(connection)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hub.errors import ConflictError, StaleVersionError
 from hub.storage.sql.rows import document
+from hub.storage.sql.sight import seen
 from hub.storage.sql.tables import alerts, crew_skills, crews, sites, work_order_log, work_orders
 from hub.vocabulary import Colour, FaultCode, Skill, Subject
 from hub.workorders.order import OVER, OrderLogEntry, OrderReason, OrderState, OrderStep, WorkOrder
@@ -34,6 +35,9 @@ class SqlWorkOrders:
         statement = select(work_orders).order_by(work_orders.c.id.desc()).limit(query.limit)
         if query.sites is not None:
             statement = statement.where(work_orders.c.site.in_(query.sites))
+        if query.sight is not None:
+            of_crews = work_orders.c.crew.in_(query.sight.crews)
+            statement = statement.where(seen(query.sight, work_orders, of_crews))
         if query.state is not None:
             statement = statement.where(work_orders.c.state == query.state.value)
         if query.crews is not None:
