@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -26,6 +27,8 @@ KEEPALIVE_S: Final = 10
 _VERSION: Final = "linli-sim"
 _RECONNECT_S: Final = {True: (0.2, 3.0), False: (1.0, 30.0)}
 """Shortest and longest wait before connecting again, for the SOS connection and for the other."""
+_SOCKET_OPTIONS: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""Small messages go out at once."""
 _GOODBYE_S: Final = 2.0
 _LOGGER: Final = logging.getLogger("linli.sim.mqtt")
 _LOGGER.setLevel(logging.ERROR)
@@ -185,6 +188,7 @@ class Node:
             clean_start=True,
             keepalive=KEEPALIVE_S,
             logger=_LOGGER,
+            socket_options=_SOCKET_OPTIONS,
             will=None if sos else self._will(),
         )
         async with client, asyncio.TaskGroup() as group:

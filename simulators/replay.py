@@ -29,6 +29,8 @@ _TOGETHER: Final = timedelta(minutes=1)
 _AHEAD: Final = 400
 """Unacknowledged records at which the replay waits for the hub: enough for a full window of full messages."""
 _PATIENT_S: Final = 90.0
+_LONGEST_S: Final = 366 * 86_400.0
+"""The shortest and the longest silence of a node that the rule is given."""
 
 
 class ReplayClock:
@@ -115,7 +117,7 @@ async def _register(
     )
     if not new_site:
         return access, None
-    patience_s = max(_PATIENT_S, 2 * max(one.longest_silence_s for one in series))
+    patience_s = min(_LONGEST_S, max(_PATIENT_S, 2 * max(one.longest_silence_s for one in series)))
     await registry.set_rule("nodeOffline", after_s=patience_s)
     return access, patience_s
 

@@ -33,10 +33,6 @@ class HubServer(Server):
             return self.launch(USUAL_PORT)
         except PortTaken:
             return self.launch()
-        except ServerFailed as failed:
-            if "in use" not in str(failed):
-                raise
-            return self.launch()
 
     def configure(self, port: int) -> Launch:
         ours = {

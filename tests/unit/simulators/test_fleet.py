@@ -21,8 +21,8 @@ FAST = 1e9
 NOWHERE = Access(Credential(None), Broker("127.0.0.1", 1), known_before=False)
 
 
-def played(*, seed: int, nodes: int = 2, until_s: float = 86_400.0) -> tuple[Fleet, str]:
-    """A day of a fleet that is never connected: what it produces waits in its lanes."""
+def played(*, seed: int, nodes: int = 2, until_s: float = 3 * 3_600.0) -> tuple[Fleet, str]:
+    """Three hours of a fleet that is never connected: what it produces waits in its lanes."""
     output = io.StringIO()
     timeline = Timeline(START, FAST)
     community = draw_community(SITE, nodes=nodes, seed=seed, timeline=timeline)
@@ -63,7 +63,7 @@ def test_the_truth_names_every_record_by_node_lane_and_seq_without_a_hole() -> N
         for lane in Lane:
             seqs = [line["seq"] for line in produced if (line["node"], line["lane"]) == (name, lane.value)]
             assert seqs == list(range(1, member.node.uplinks[lane].next))
-    assert lines(truth)[-1] == {"fact": "end", "after_s": 86_400.0, "records": len(produced)}
+    assert lines(truth)[-1] == {"fact": "end", "after_s": 10_800.0, "records": len(produced)}
 
 
 def test_truth_comes_in_the_order_of_the_story() -> None:
