@@ -25,7 +25,8 @@ from hub.workorders.ports import OrderRepository
 
 LIFE_SAFETY_SENDERS: Final = 16
 """Places that SOS messages can go to at the same time."""
-OTHER_SENDERS: Final = 4
+OTHER_SENDERS: Final = 8
+"""Places that all other messages can go to at the same time."""
 LONGEST_WAIT_S: Final = 1.0
 """The timer looks at least so often, for another hub's rows and for simulated time."""
 _BATCH: Final = 200
@@ -155,7 +156,7 @@ class _Lane:
 
     def end(self) -> None:
         with self._condition:
-            self._ending = True
+            self._ending = self._thread is not None
             self._condition.notify()
 
     def join(self) -> None:

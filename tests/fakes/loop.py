@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -413,12 +413,12 @@ class MemoryTransactions:
         self._lock = lock
 
     @contextmanager
-    def read(self):  # noqa: ANN201
+    def read(self) -> Generator[MemoryUnit]:
         with self._lock:
             yield self._unit
 
     @contextmanager
-    def begin(self, life_safety: bool):  # noqa: ANN201
+    def begin(self, life_safety: bool) -> Generator[MemoryUnit]:
         with self._lock:
             yield self._unit
             self._unit.settle(self._now_ms())

@@ -1,0 +1,261 @@
+"""The dispatcher with real threads, fake channels and the loop in memory; every wait is for something."""
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from hub.jobs.dispatcher import OTHER_SENDERS, Attempt, Dispatcher
+from hub.notification.outbox import Channel, Delivery, Notification, NotificationState, Outcome
+from hub.notification.webhook import Webhook
+from tests.fakes.loop import MemoryTransactions, MemoryUnit
+from tests.fakes.loop_story import Story
+
+PATIENCE_S = 10.0
+SENT = Delivery(Outcome.SENT)
+
+
+class FakeSender:
+    """A channel that keeps what it is given and answers as told; `hold` keeps a target waiting until it is let go."""
+
+    def __init__(self) -> None:
+        self.seen: list[Notification] = []
+        self.answers: dict[str, list[Delivery]] = {}
+        self.held: dict[str, threading.Event] = {}
+        self.entered: dict[str, threading.Event] = {}
+        self.breaking: set[str] = set()
+
+    def hold(self, target: str) -> None:
+        self.held[target] = threading.Event()
+        self.entered[target] = threading.Event()
+
+    def send(self, row: Notification, webhook: Webhook | None) -> Delivery:
+        self.seen.append(row)
+        if row.target in self.breaking:
+            self.breaking.discard(row.target)
+            raise RuntimeError("a bug")
+        if row.target in self.held:
+            self.entered[row.target].set()
+            assert self.held[row.target].wait(PATIENCE_S)
+        answers = self.answers.get(row.target)
+        return answers.pop(0) if answers else SENT
+
+
+class Stage:
+    """A dispatcher at work on a story."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self.sender = FakeSender()
+        self.attempts: list[Attempt] = []
+        self.failures: list[Exception] = []
+        self._changed = threading.Condition()
+        self.lock = threading.RLock()
+        transactions = MemoryTransactions(self.story.unit, now_ms=lambda: self.story.now_ms, lock=self.lock)
+        self.dispatcher = Dispatcher(
+            read=lambda: self._read(transactions),
+            begin=transactions.begin,
+            senders={Channel.CONSOLE: self.sender, Channel.WEBHOOK: self.sender},
+            now_ms=lambda: self.story.now_ms,
+            on_attempt=self._note,
+        )
+
+    def _read(self, transactions: MemoryTransactions) -> AbstractContextManager[MemoryUnit]:
+        if self.failures:
+            raise self.failures.pop()
+        return transactions.read()
+
+    def hook(self, *names: str) -> None:
+        for name in names:
+            self.story.unit.webhooks.add(
+                Webhook(id=name, site="demo", url=f"https://{name}.example/", secret="whsec_AAAA", created_at_ms=0)
+            )
+
+    def do(self, what: Callable[[Story], object]) -> None:
+        """Let something happen in a transaction, and its commit be heard."""
+        with self.lock:
+            before = len(self.story.happened)
+            what(self.story)
+            events = tuple(self.story.happened[before:])
+        self.dispatcher.hear(events)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until it is true, looking after every attempt and every 50 ms."""
+        with self._changed:
+            for _ in range(round(PATIENCE_S / 0.05)):
+                if true():
+                    return
+                self._changed.wait(0.05)
+        pytest.fail("it did not become true")
+
+    def rows(self, target: str) -> list[Notification]:
+        with self.lock:
+            return [row for row in self.story.unit.notifications.rows.values() if row.target == target]
+
+    def tried(self, target: str) -> int:
+        return sum(attempt.row.target == target for attempt in self.attempts)
+
+    def arrived(self, target: str, step: str) -> bool:
+        return any(
+            attempt.row.target == target and attempt.row.step == step and attempt.delivery.outcome is Outcome.SENT
+            for attempt in self.attempts
+        )
+
+    def _note(self, attempt: Attempt) -> None:
+        with self._changed:
+            self.attempts.append(attempt)
+            self._changed.notify_all()
+
+
+@pytest.fixture
+def stage() -> Generator[Stage]:
+    made = Stage()
+    made.dispatcher.start()
+    yield made
+    for held in made.sender.held.values():
+        held.set()
+    made.dispatcher.stop()
+
+
+def test_what_is_committed_is_sent_at_once(stage: Stage) -> None:
+    stage.do(lambda story: story.at(0).raised())
+    stage.until(lambda: stage.arrived("console", "fired") and stage.arrived("console", "assigned"))
+    assert all(row.state is NotificationState.SENT for row in stage.rows("console"))
+
+
+def test_what_was_written_before_the_start_is_sent() -> None:
+    made = Stage()
+    made.story.at(0).raised()
+    made.dispatcher.start()
+    made.until(lambda: made.arrived("console", "fired"))
+    made.dispatcher.stop()
+
+
+def test_the_delay_of_a_message_is_measured(stage: Stage) -> None:
+    with stage.lock:
+        stage.story.at(0).raised().at(2.5)
+    stage.dispatcher.wake()
+    stage.until(lambda: stage.arrived("console", "fired"))
+    assert {attempt.delay_ms for attempt in stage.attempts} == {2_500}
+
+
+def test_a_slow_receiver_does_not_delay_anothers_sos(stage: Stage) -> None:
+    stage.hook("slow", "quick")
+    stage.sender.hold("slow")
+    stage.do(lambda story: story.at(0).heard("band-07:1"))
+    assert stage.sender.entered["slow"].wait(PATIENCE_S)
+    stage.do(lambda story: story.at(1).heard("band-07:2"))
+    stage.until(lambda: stage.arrived("quick", "pressed_again"))
+    assert not stage.arrived("slow", "fired")
+
+
+def test_receivers_that_hang_do_not_delay_an_sos_behind_other_news(stage: Stage) -> None:
+    hanging = [f"slow-{number}" for number in range(OTHER_SENDERS)]
+    stage.hook(*hanging)
+    for name in hanging:
+        stage.sender.hold(name)
+    stage.do(lambda story: story.at(0).raised())
+    for name in hanging[:-1]:  # the console was before the last of them
+        assert stage.sender.entered[name].wait(PATIENCE_S)
+    stage.do(lambda story: story.at(1).heard("band-07:1"))
+    stage.until(lambda: any(attempt.row.life_safety and attempt.row.step == "fired" for attempt in stage.attempts))
+    assert not any(attempt.row.target in hanging for attempt in stage.attempts)
+
+
+def test_one_place_gets_one_message_at_a_time(stage: Stage) -> None:
+    stage.hook("slow")
+    stage.sender.hold("slow")
+    stage.do(lambda story: story.at(0).heard("band-07:1").heard("band-07:2").heard("band-07:3"))
+    assert stage.sender.entered["slow"].wait(PATIENCE_S)
+    stage.until(lambda: sum(attempt.row.target == "console" for attempt in stage.attempts) == 4)
+    assert sum(row.target == "slow" for row in stage.sender.seen) == 1
+
+
+def test_a_failed_sos_is_tried_again_under_the_same_id(stage: Stage) -> None:
+    stage.hook("hook")
+    stage.sender.answers["hook"] = [Delivery(Outcome.RETRY, "HTTP 503")] * 4
+    stage.do(lambda story: story.at(0).heard("band-07:1"))
+    for second, before in ((1, 2), (3, 4)):
+        stage.until(lambda before=before: stage.tried("hook") == before)
+        with stage.lock:
+            stage.story.at(second)
+        stage.dispatcher.wake()
+    stage.until(lambda: stage.arrived("hook", "fired") and stage.arrived("hook", "assigned"))
+    attempts = [row.id for row in stage.sender.seen if row.target == "hook"]
+    assert len(attempts) == 6
+    assert len(set(attempts)) == 2
+
+
+def test_a_receiver_that_is_gone_is_disabled_and_its_messages_end(stage: Stage) -> None:
+    stage.hook("hook")
+    stage.sender.answers["hook"] = [Delivery(Outcome.GONE, "HTTP 410")]
+    stage.do(lambda story: story.at(0).raised())
+    stage.until(lambda: all(row.state in {"failed", "cancelled"} for row in stage.rows("hook")))
+    assert stage.story.unit.webhooks.rows["hook"].disabled_at_ms is not None
+    assert {row.state.value for row in stage.rows("hook")} == {"failed", "cancelled"}
+
+
+def test_the_messages_of_a_removed_webhook_are_cancelled(stage: Stage) -> None:
+    stage.hook("hook")
+    with stage.lock:
+        stage.story.at(0).raised()
+        stage.story.unit.webhooks.remove("hook")
+    stage.dispatcher.wake()
+    stage.until(lambda: {row.state.value for row in stage.rows("hook")} == {"cancelled"})
+    assert all(row.target != "hook" for row in stage.sender.seen)
+
+
+def test_the_first_message_of_an_sos_tells_its_wearer(stage: Stage) -> None:
+    stage.do(lambda story: story.at(0).heard("band-07:1"))
+    stage.until(lambda: stage.arrived("console", "fired"))
+    assert stage.story.stage == "notified"
+
+
+def test_what_is_acknowledged_while_it_is_leased_is_not_sent(stage: Stage) -> None:
+    """The lease is taken, the person is faster than the pool: the row is looked at once more."""
+    stage.hook("slow")
+    stage.sender.hold("slow")
+    stage.do(lambda story: story.at(0).heard("band-07:1").heard("band-07:2"))
+    assert stage.sender.entered["slow"].wait(PATIENCE_S)
+    stage.do(lambda story: story.at(1).person("acknowledge"))
+    stage.sender.held["slow"].set()
+    stage.until(lambda: stage.arrived("slow", "acknowledged"))
+    told = [row.step for row in stage.sender.seen if row.target == "slow" and row.alert is not None]
+    assert told.count("fired") + told.count("pressed_again") == 1
+
+
+def test_a_sender_that_breaks_leaves_the_row_to_its_lease(stage: Stage) -> None:
+    stage.hook("broken")
+    stage.sender.breaking.add("broken")
+    stage.do(lambda story: story.at(0).raised())
+    stage.until(lambda: "broken" not in stage.sender.breaking and stage.arrived("broken", "assigned"))
+    assert not stage.arrived("broken", "fired")
+    with stage.lock:
+        stage.story.at(31)
+    stage.dispatcher.wake()
+    stage.until(lambda: stage.arrived("broken", "fired"))
+
+
+def test_a_store_that_fails_for_a_while_does_not_end_the_sending() -> None:
+    made = Stage()
+    made.failures = [RuntimeError("disk full"), RuntimeError("disk full")]
+    made.dispatcher.start()
+    made.do(lambda story: story.at(0).heard("band-07:1"))
+    made.until(lambda: made.arrived("console", "fired"))
+    assert not made.failures
+    made.dispatcher.stop()
+
+
+def test_it_starts_and_stops_as_often_as_it_is_told() -> None:
+    made = Stage()
+    made.dispatcher.stop()
+    made.dispatcher.start()
+    made.dispatcher.start()
+    made.dispatcher.stop()
+    made.dispatcher.stop()
+    made.dispatcher.start()
+    made.do(lambda story: story.at(0).raised())
+    made.until(lambda: made.arrived("console", "fired"))
+    made.dispatcher.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("notify-")]
