@@ -130,4 +130,7 @@ def _item(row: Any) -> QuarantineItem:
 
 
 def _reason(name: str) -> Reason:
-    return RecordReason(name) if name in RecordReason else MessageReason(name)
+    try:
+        return RecordReason(name)
+    except ValueError:
+        return MessageReason(name)
