@@ -125,6 +125,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the story: exit 0 when it was told, else 1")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the data directory")] = False,
     port: Annotated[int | None, typer.Option(help="HTTP port; without it 8080 if free, else a free one")] = None,
+    embedded_broker: Annotated[bool, typer.Option("--embedded-broker", help="Do without mosquitto")] = False,
 ) -> None:
     """Run broker, hub and a simulated community on loopback, and tell the story of how things get fixed."""
     from importlib.util import find_spec
@@ -133,7 +134,7 @@ def demo(
         _fail("linli-sim demo runs a hub: pip install 'linli[demo]'", code=2)
     from simulators.demo.run import run_demo
 
-    raise typer.Exit(run_demo(once=once, keep=keep, port=port))
+    raise typer.Exit(run_demo(once=once, keep=keep, port=port, embedded_broker=embedded_broker))
 
 
 def _run(play: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:

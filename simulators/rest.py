@@ -64,6 +64,17 @@ class HubClient:
         """Set something."""
         return await self._ask("PUT", path, body=body)
 
+    async def token(self, login: Login) -> str:
+        """Return a fresh access token for whoever logs in."""
+        form = {"username": login.username, "password": login.password}
+        try:
+            response = await self._http.post("auth/token", data=form)
+        except httpx2.HTTPError as error:
+            raise HubUnreachable(f"POST auth/token: {error}") from error
+        if response.is_error:
+            raise _refusal("POST auth/token", response)
+        return str(response.json()["access_token"])
+
     async def stream(self, *, after: str | None = None) -> AsyncIterator["StreamEvent"]:
         """Yield what changes, from the event after `after` on, until the hub ends the stream."""
         headers = {"Accept": "text/event-stream", **await self._authorization()}
@@ -125,14 +136,7 @@ class HubClient:
 
     async def _authorization(self) -> dict[str, str]:
         if self._token is None and self._login is not None:
-            form = {"username": self._login.username, "password": self._login.password}
-            try:
-                response = await self._http.post("auth/token", data=form)
-            except httpx2.HTTPError as error:
-                raise HubUnreachable(f"POST auth/token: {error}") from error
-            if response.is_error:
-                raise _refusal("POST auth/token", response)
-            self._token = str(response.json()["access_token"])
+            self._token = await self.token(self._login)
         return {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
 
 

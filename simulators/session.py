@@ -11,6 +11,7 @@ from protocols.topics import NodeAddress
 from simulators.clock import StoryClock
 from simulators.community import SITE, draw_community
 from simulators.conservation import Conservation, read_conservation
+from simulators.errors import SimulatorError
 from simulators.fleet import DRAIN_S, Fleet, make_node, settled
 from simulators.network import PERFECT, Network
 from simulators.node import Node
@@ -85,15 +86,20 @@ async def run_session(
     nodes: Sequence[Node], play: Coroutine[object, object, None], *, stop: asyncio.Event, drain_s: float = DRAIN_S
 ) -> None:
     """Play to the end or until `stop`, then wait until all is acknowledged; raise `NotAcknowledged` if it is not."""
+    failure: SimulatorError | None = None
     async with asyncio.TaskGroup() as group:
         for node in nodes:
             group.create_task(node.run())
         try:
             await _until_stopped(play, stop)
             await settled(nodes, within_s=drain_s)
+        except SimulatorError as error:
+            failure = error
         finally:
             for node in nodes:
                 node.stop()
+    if failure is not None:
+        raise failure
 
 
 async def _until_stopped(play: Coroutine[object, object, None], stop: asyncio.Event) -> None:

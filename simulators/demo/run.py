@@ -37,6 +37,7 @@ from simulators.ids import password
 from simulators.registry import Access, Registry
 from simulators.rest import HubClient, Login
 from simulators.servers.broker import start_broker
+from simulators.servers.embedded import EmbeddedBroker
 from simulators.servers.errors import ServerError
 from simulators.servers.mosquitto import MosquittoServer
 from simulators.servers.server import Server
@@ -48,7 +49,7 @@ _STORY_WITHIN_S: Final = 120.0
 ADMIN: Final = "admin"
 
 
-def run_demo(*, once: bool, keep: bool, port: int | None) -> int:
+def run_demo(*, once: bool, keep: bool, port: int | None, embedded_broker: bool = False) -> int:
     """Run the demo and return its exit code: 0 when told or stopped, 1 when it could not be told."""
     directory = Path(tempfile.mkdtemp(prefix="linli-demo-"))
     print_line(f"# Throw-away data in {directory}")
@@ -56,10 +57,10 @@ def run_demo(*, once: bool, keep: bool, port: int | None) -> int:
     code = 1
     try:
         with contextlib.ExitStack() as servers:
-            broker = servers.enter_context(start_broker(directory / "broker"))
+            broker = servers.enter_context(_start_broker(directory / "broker", embedded=embedded_broker))
             if not isinstance(broker, MosquittoServer):
                 print_line(
-                    "# No mosquitto here: the embedded broker runs instead, on loopback; it checks no identities."
+                    "# The embedded broker runs, on loopback. It checks no identities; a real site has mosquitto."
                 )
             admin_password = password()
             hub = servers.enter_context(HubServer(directory / "hub", broker=broker, admin_password=admin_password))
@@ -78,6 +79,10 @@ def run_demo(*, once: bool, keep: bool, port: int | None) -> int:
         else:
             print_line(f"# Data and logs are kept in {directory}")
     return code
+
+
+def _start_broker(directory: Path, *, embedded: bool) -> MosquittoServer | EmbeddedBroker:
+    return EmbeddedBroker.start(directory) if embedded else start_broker(directory)
 
 
 async def _until_signalled(hub: HubServer, broker: Server, *, admin_password: str, once: bool) -> int:

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +23,14 @@ class HubServer(Server):
 
     scheme = "http"
 
-    def __init__(self, directory: Path, *, broker: Server, admin_password: str) -> None:
+    def __init__(
+        self, directory: Path, *, broker: Server, admin_password: str, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`settings` are further names of the environment, such as LINLI_CLOCK."""
         super().__init__(directory)
         self._broker = broker
         self._admin_password = admin_password
+        self._settings = settings or {}
 
     def launch_on_usual_port(self) -> "HubServer":
         """Start on 8080 if that is free, else on a free port."""
@@ -41,6 +46,7 @@ class HubServer(Server):
             "LINLI_HTTP_PORT": str(port),
             "LINLI_ADMIN_PASSWORD": self._admin_password,
             **broker_settings(self._broker),
+            **self._settings,
         }
         foreign = [name for name in os.environ if name.startswith("LINLI_") and name not in ours]
         forget = [argument for name in foreign for argument in ("-u", name)]

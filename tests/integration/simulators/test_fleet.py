@@ -19,10 +19,12 @@ from protocols.topics import NodeAddress
 from simulators.cable import Cable
 from simulators.clock import StoryClock
 from simulators.community import SITE, draw_community
+from simulators.errors import NotAcknowledged
 from simulators.fleet import Fleet, FleetNode, make_node
 from simulators.network import Network
 from simulators.node import Broker, Credential
 from simulators.registry import Access
+from simulators.servers.embedded import EmbeddedBroker
 from simulators.servers.mosquitto import BrokerAuth, MosquittoServer
 from simulators.session import run_session
 from simulators.timeline import Timeline
@@ -163,3 +165,33 @@ def test_a_record_the_hub_refuses_alone_becomes_a_gap_and_its_neighbours_arrive(
     key = ("lone", member.identity.epoch, "telemetry")
     assert hub.gaps[key] == [(10, 10, GapReason.REFUSED)]
     assert sorted(hub.records[key]) == [seq for seq in range(1, 21) if seq != 10]
+
+
+def test_a_node_speaks_to_the_embedded_broker_as_to_mosquitto(tmp_path: Path) -> None:
+    with EmbeddedBroker.start(tmp_path) as server:
+        broker = Broker("127.0.0.1", server.port)
+
+        async def story() -> tuple[ScriptedHub, FleetNode]:
+            async with serving(ScriptedHub(broker.host, broker.port)) as hub:
+                member = await lone_node(broker)
+
+                async def send() -> None:
+                    for number in range(50):
+                        member.node.send(Lane.TELEMETRY, reading(number))
+
+                await run_session([member.node], send(), stop=asyncio.Event())
+                return hub, member
+
+        hub, member = asyncio.run(story())
+
+    assert sorted(hub.records["lone", member.identity.epoch, "telemetry"]) == list(range(1, 51))
+
+
+def test_a_broker_that_is_not_there_is_named(tmp_path: Path) -> None:
+    async def story() -> None:
+        member = await lone_node(Broker("127.0.0.1", 1))
+        member.node.send(Lane.TELEMETRY, reading(1))
+        await run_session([member.node], asyncio.sleep(0), stop=asyncio.Event(), drain_s=1.0)
+
+    with pytest.raises(NotAcknowledged, match=r"1 records not acknowledged after 1 s \(.+\)"):
+        asyncio.run(story())
