@@ -17,6 +17,7 @@ from simulators.conservation import Conservation
 from simulators.errors import BadInput, SimulatorError
 from simulators.network import Network
 from simulators.timeline import HubClock, Timeline
+from simulators.uplink import MEMORY
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 T = TypeVar("T")
@@ -50,6 +51,7 @@ def fleet(
     duplicates: Annotated[float, typer.Option(help="Share of messages that arrive twice")] = 0.0,
     delay: Annotated[float, typer.Option(help="Seconds a message may be delayed")] = 0.0,
     outage: Annotated[list[str] | None, typer.Option(help="FROM:UNTIL in real seconds, when nothing arrives")] = None,
+    memory: Annotated[int, typer.Option(min=1, help="Readings a node holds for an absent hub")] = MEMORY,
     broker: BrokerOption = None,
 ) -> None:
     """Play a community of many nodes, and check that the hub kept all of it."""
@@ -65,6 +67,7 @@ def fleet(
             timeline=timeline,
             until_s=float("inf") if duration is None else timeline.after_s(duration),
             network=_network(loss=loss, duplicates=duplicates, delay_s=delay, outages=outage or []),
+            memory=memory,
             truth=truth,
             broker_url=broker,
         )

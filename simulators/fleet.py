@@ -19,11 +19,9 @@ from simulators.node import Node
 from simulators.observation import Measurement, Occurrence
 from simulators.registry import Access
 from simulators.truth import TruthWriter
-from simulators.uplink import Identity, Uplink
+from simulators.uplink import MEMORY, Identity, Uplink
 from simulators.world import Place, Scene, World
 
-_FULL: Final = 5_000
-"""Unacknowledged records of a lane at which the story waits for the hub."""
 DRAIN_S: Final = 60.0
 """How long the last records may take to be acknowledged."""
 
@@ -44,6 +42,7 @@ def make_node(
     rng: Random,
     network: Network = PERFECT,
     hello_interval_s: float | None = None,
+    memory: int = MEMORY,
     **options: Any,
 ) -> FleetNode:
     """Make a node of a new epoch: its memory did not survive the last run, and it says so."""
@@ -51,7 +50,8 @@ def make_node(
     timeline = clock.timeline
     rate = timeline.clock_s(timeline.after_s(1.0))
     uplinks = {
-        lane: Uplink(lane, known_as, rng=rng, hello_interval_s=hello_interval_s, clock_rate=rate) for lane in Lane
+        lane: Uplink(lane, known_as, rng=rng, memory=memory, hello_interval_s=hello_interval_s, clock_rate=rate)
+        for lane in Lane
     }
     node = Node(
         address,
@@ -86,8 +86,6 @@ class Fleet:
             await asyncio.sleep(max(0.0, self.clock.wait_s(due_s)))
             for scene in self.world.until(due_s):
                 self.perform(scene)
-                if scene.place.node in self.nodes:
-                    await self.nodes[scene.place.node].node.room(Lane.TELEMETRY, below=_FULL)
         if self._truth is not None:
             self._truth.ended(after_s=until_s, records=self.records)
 

@@ -19,6 +19,7 @@ from simulators.registry import Registry, SiteEntry
 from simulators.rest import HubClient
 from simulators.timeline import Timeline
 from simulators.truth import TruthWriter
+from simulators.uplink import MEMORY
 from simulators.world import World
 
 
@@ -32,6 +33,7 @@ class FleetPlan:
     timeline: Timeline
     until_s: float = float("inf")
     network: Network = PERFECT
+    memory: int = MEMORY
     truth: Path | None = None
     broker_url: str | None = None
 
@@ -61,6 +63,7 @@ async def run_fleet(hub: HubClient, plan: FleetPlan, *, stop: asyncio.Event) -> 
             clock=clock,
             rng=Random(f"{plan.seed}/{node}/network"),
             network=plan.network,
+            memory=plan.memory,
         )
         for node in community.nodes
     }

@@ -22,6 +22,8 @@ from simulators.timeline import Moment
 
 LARGEST_WINDOW: Final = 8
 """Messages that may be unacknowledged."""
+MEMORY: Final = 200_000
+"""Telemetry records that may wait for the hub; beyond, the oldest are declared lost. Events and SOS always wait."""
 _LARGEST_BATCH_BYTES: Final = 200 * 1024
 _HELLO_REPEAT_S: Final = (2.0, 30.0)
 _RESEND_S: Final = {Lane.SOS: (0.5, 2.0), Lane.EVENT: (2.0, 30.0), Lane.TELEMETRY: (2.0, 30.0)}
@@ -75,11 +77,12 @@ class Uplink:
         *,
         rng: Random,
         batch: int = 50,
+        memory: int = MEMORY,
         keep_done: int = 2_000,
         hello_interval_s: float | None = None,
         clock_rate: float = 1.0,
     ) -> None:
-        """`batch` is records a message at most, `keep_done` how many acknowledged ones stay for a rewind.
+        """`batch` is records a message at most, `memory` how many may wait, `keep_done` how many done ones stay.
 
         `clock_rate` is how many seconds the node's clock runs in a real one: hellos follow the node's clock.
         """
@@ -93,6 +96,7 @@ class Uplink:
         """Records sent more than once."""
         self._rng = rng
         self._batch = batch
+        self._memory = memory
         self._keep_done = keep_done
         self._hello_interval_s = hello_interval_s or DEFAULT_INTERVAL_S[lane]
         self._clock_rate = clock_rate
@@ -133,15 +137,9 @@ class Uplink:
         seq = self.next
         self._rows[seq] = _Row(seq, seq, record, len(encode_record(record)), stamped)
         self.next = seq + 1
+        if self.lane is Lane.TELEMETRY and self.pending > self._memory:
+            self._evict(max(1, self._memory // 10))
         return seq
-
-    def evict(self, count: int) -> None:
-        """Declare the oldest `count` unsent records lost, as an edge does whose disk is short; never those of SOS."""
-        if self.lane is Lane.SOS:
-            raise ValueError("an SOS is never evicted")
-        last = min(self.next - 1, self._cursor + count)
-        if last > self._cursor:
-            self._declare_lost(self._cursor + 1, last, GapReason.EVICTED)
 
     def connected(self, now: Moment) -> None:
         """A connection stands and its subscription is granted: say hello, then send again what was on its way."""
@@ -208,6 +206,12 @@ class Uplink:
                     self._singly_through = max(self._singly_through, flight.last)
                 self._rewind_to(self.high_water)
                 return
+
+    def _evict(self, count: int) -> None:
+        """Declare the oldest `count` records that are not on their way lost, as an edge does whose disk is short."""
+        last = min(self.next - 1, self._cursor + count)
+        if last > self._cursor:
+            self._declare_lost(self._cursor + 1, last, GapReason.EVICTED)
 
     def _progress(self, hw: int, now: Moment) -> None:
         for seq in range(self.high_water + 1, hw + 1):

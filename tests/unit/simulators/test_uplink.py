@@ -186,19 +186,21 @@ def test_what_was_forgotten_after_its_acknowledgement_is_declared_lost_after_a_h
 
 
 def test_a_gap_beyond_the_last_hello_waits_for_the_next_answer() -> None:
-    one = greeted(uplink())
-    for number in range(10):
+    one = greeted(uplink(memory=40))
+    for number in range(41):
         one.append(Reading(device="bin-us", kind="fill_level", values={"fill_percent": number}))
-    one.evict(4)
 
-    assert said(one.poll(at(1))) == [("up/hello/telemetry", 11)]
+    assert said(one.poll(at(1))) == [("up/hello/telemetry", 42)]
     one.acknowledged(ack(0, hello_s=1), at(1))
-    assert records(one.poll(at(1)))[0] == {"gap": {"to": 4, "reason": "evicted"}}
+    sent = records(one.poll(at(1)))
+    assert sent[0] == {"gap": {"to": 4, "reason": "evicted"}}
+    assert len(sent) == 1 + 37
 
 
-def test_an_sos_is_never_evicted() -> None:
-    with pytest.raises(ValueError, match="never evicted"):
-        filled(3, Lane.SOS).evict(1)
+def test_events_and_sos_wait_however_many_they_are() -> None:
+    for lane in (Lane.EVENT, Lane.SOS):
+        one = greeted(filled(100, lane, memory=10))
+        assert not [record for record in records(one.poll(at(1))) if "gap" in record]
 
 
 def test_a_refused_message_is_split_and_what_is_refused_alone_becomes_a_gap() -> None:
