@@ -1,6 +1,7 @@
 """Composition root of the edge agent: settings in, a running agent out."""
 
 import logging
+import os
 import signal
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -16,17 +17,18 @@ from edge.agent.devices import Device, Occurred
 from edge.agent.loop import LANES, Inbox, Loop, Stop, presence
 from edge.agent.upkeep import Upkeep
 from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
-from edge.clock import Clock
+from edge.clock import EARLIEST, Clock, ClockSource
 from edge.drivers.driver import DriverContext, Occurrence, build_parts
 from edge.errors import DriverError, InvalidOptions, InvalidSettings
 from edge.ids import boot_of, machine_of, new_epoch, new_ref
-from edge.link import Endpoint, Link, LinkName, Will
-from edge.outbox import Opened, Reset, open_outbox
+from edge.link import Endpoint, Link, LinkName, Will, try_out
+from edge.outbox import Opened, Reset, holder_of, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
 from edge.settings import DeviceSettings, EdgeSettings, read_password
 from edge.uplink.courier import Courier
 from edge.watchdog import Watchdog
 from protocols.events import EventName
+from protocols.instant import format_instant
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.topics import Channel, NodeAddress
@@ -75,6 +77,29 @@ def build_devices(configured: Configured, *, clock: Clock, inbox: Inbox) -> list
     if problems:
         raise InvalidSettings(str(configured.path), problems)
     return devices
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked."""
+
+    what: str
+    fine: bool
+    detail: str
+
+
+def check(configured: Configured) -> list[Finding]:
+    """Try everything the agent needs, beside a running one too; raises InvalidSettings as `run` would."""
+    settings = configured.settings
+    where = endpoints(configured)
+    devices = build_devices(configured, clock=Clock(settings.clock), inbox=SimpleQueue())
+    findings = [_check_disk(settings), _check_clock(settings)]
+    if (pid := holder_of(settings.data_dir)) is not None:
+        # To try pins and credentials now would take them from the agent that works with them.
+        return [*findings, Finding("agent", fine=True, detail=f"runs (pid {pid}): devices and broker are not tried")]
+    findings += [_check_device(device) for device in devices]
+    findings += [Finding(f"broker as {where[name].username}", *try_out(where[name])) for name in LinkName]
+    return findings
 
 
 def run(configured: Configured) -> None:
@@ -179,6 +204,31 @@ def _run_opened(
         links[LinkName.SOS].stop()
         links[LinkName.REST].stop(farewell=loop.status(PresenceState.OFFLINE))
         _log.info("agent.stopped", extra={"node": address.username})
+
+
+def _check_disk(settings: EdgeSettings) -> Finding:
+    what = f"data_dir {settings.data_dir}"
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        free_mb = disk_usage(settings.data_dir).free >> 20
+    except OSError as error:
+        return Finding(what, fine=False, detail=error.strerror or str(error))
+    if not os.access(settings.data_dir, os.W_OK):
+        return Finding(what, fine=False, detail="cannot be written")
+    return Finding(what, fine=free_mb >= settings.outbox.min_free_mb, detail=f"{free_mb} MB free")
+
+
+def _check_clock(settings: EdgeSettings) -> Finding:
+    moment = Clock(settings.clock).moment()
+    detail = f"{moment.state} at {format_instant(moment.at)}"
+    if settings.clock is ClockSource.SYSTEM and moment.at < EARLIEST:
+        return Finding("clock", fine=False, detail=detail)
+    return Finding("clock", fine=True, detail=f"{detail}, source {settings.clock}")
+
+
+def _check_device(device: Device) -> Finding:
+    problem = device.try_out()
+    return Finding(f"device {device.slug}", fine=problem is None, detail=problem or "opens")
 
 
 def _told(reset: Reset) -> dict[str, Any]:

@@ -88,14 +88,19 @@ def _outbox(options: argparse.Namespace) -> int:
     for lane in seen["lanes"]:
         print(f"{lane['lane']:<10} next {lane['next']}  high water {lane['high_water']}  pending {lane['pending']}")
     for call in seen["sos"]:
-        print(
-            f"{call['ref']}  stored {call['stored_at']}  sent {call['sent_at']}  heard {call['heard_at']} {call['heard_by'] or ''}"
-        )
+        heard = f"heard {call['heard_at']} by {call['heard_by']}" if call["heard_at"] else "not heard"
+        print(f"{call['ref']}  stored {call['stored_at']}  sent {call['sent_at'] or 'not yet'}  {heard}")
     return OK
 
 
 def _check(options: argparse.Namespace) -> int:
-    return OK
+    from edge.app import Configured, check
+    from edge.settings import load_settings
+
+    findings = check(Configured(load_settings(options.config), options.config))
+    for finding in findings:
+        print(f"{'ok  ' if finding.fine else 'FAIL'} {finding.what}: {finding.detail}")
+    return OK if all(finding.fine for finding in findings) else FAILED
 
 
 def _complain(line: str) -> None:

@@ -1,6 +1,7 @@
 """Error tree of the edge agent: one root, leaves that say what is wrong in one line."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class EdgeError(Exception):
@@ -54,6 +55,10 @@ class InvalidSettings(EdgeError, ValueError):
 
 class DataDirLocked(EdgeError):
     """Another process works on this data directory."""
+
+    def __init__(self, data_dir: Path, *, pid: str) -> None:
+        self.pid = pid
+        super().__init__(f"data_dir {data_dir} is in use by another agent (pid {pid})")
 
 
 class OutboxError(EdgeError):

@@ -7,7 +7,7 @@ from typing import Final
 
 KERNEL_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 MACHINE_SOURCES: Final = (Path("/proc/device-tree/serial-number"), Path("/etc/machine-id"))
-"""Where a machine's identity is read: a Raspberry Pi's serial number (survives a new card), else the installation's id."""
+"""A machine's identity: a Raspberry Pi's serial number, which survives a new card, else the installed system's id."""
 
 
 def new_epoch() -> str:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from random import Random
 from socket import SHUT_RDWR, socket
 from threading import Event, Lock, Thread
@@ -184,19 +185,7 @@ class Link:
 
     def _new_client(self) -> Client:
         """Return a client for one connection; what an old one still held in memory goes with it."""
-        endpoint = self._endpoint
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=endpoint.username,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = _SOCKET_S
-        if endpoint.password is not None:
-            client.username_pw_set(endpoint.username, endpoint.password)
-        if endpoint.tls:
-            context = ssl.create_default_context(cafile=None if endpoint.ca is None else str(endpoint.ca))
-            client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType] paho leaves it untyped
+        client = _client(self._endpoint, client_id=self._endpoint.username)
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
         client.on_connect = self._on_connect
@@ -240,6 +229,49 @@ class Link:
         for code in codes:
             if code.is_failure:
                 self._tell(NotTaken(self._name, reason=f"subscribe: {code}"))
+
+
+def try_out(endpoint: Endpoint, *, within_s: float = _CONNECT_S) -> tuple[bool, str]:
+    """Connect once under a client id of its own kind, and disconnect; tell whether it went well, or why not."""
+    answers: SimpleQueue[ReasonCode] = SimpleQueue()
+
+    def on_connect(
+        _client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        answers.put(code)
+
+    try:
+        client = _client(endpoint, client_id=endpoint.username)
+        client.on_connect = on_connect
+        client.connect(endpoint.host, endpoint.port, KEEPALIVE_S, clean_start=True)
+    except (OSError, ValueError) as error:
+        return False, f"{endpoint.host}:{endpoint.port}: {error}"
+    client.loop_start()
+    try:
+        code = answers.get(timeout=within_s)
+    except Empty:
+        return False, f"{endpoint.host}:{endpoint.port}: no answer within {within_s:g} s"
+    finally:
+        client.disconnect()
+        _hang_up(client)
+        client.loop_stop()
+    return not code.is_failure, f"{endpoint.host}:{endpoint.port}: {code}"
+
+
+def _client(endpoint: Endpoint, *, client_id: str) -> Client:
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        reconnect_on_failure=False,
+    )
+    client.connect_timeout = _SOCKET_S
+    if endpoint.password is not None:
+        client.username_pw_set(endpoint.username, endpoint.password)
+    if endpoint.tls:
+        context = ssl.create_default_context(cafile=None if endpoint.ca is None else str(endpoint.ca))
+        client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType] paho leaves it untyped
+    return client
 
 
 def _hang_up(client: Client) -> None:

@@ -30,7 +30,7 @@ class BrokerSettings(_Table):
     password_file: Path | None = Field(default=None, description="File that holds the password, and nothing else.")
     ca: Path | None = Field(
         default=None,
-        description="PEM file of the authority that signed the broker's certificate; only with `mqtts`, default: the system's.",
+        description="PEM file of the authority behind an `mqtts` broker's certificate; default: the system's.",
     )
 
     @field_validator("url")
@@ -135,11 +135,11 @@ class EdgeSettings(_Table):
     )
     clock: ClockSource = Field(
         default=ClockSource.AUTO,
-        description="Whose time counts: `auto` (the system's once it is synchronized, until then the hub's), `system`, `hub`.",
+        description="Whose time counts: `auto` (the system's once it is set, until then the hub's), `system`, `hub`.",
     )
     self_device: Slug | None = Field(
         default=None,
-        description="Device under which the agent reports its own trouble (`outbox_reset`, `clock_stepped`, `low_disk`); without it they are only logged.",
+        description="Device under which the agent reports its own trouble; without it that is only logged.",
     )
     outbox: OutboxSettings = OutboxSettings()
     devices: tuple[DeviceSettings, ...] = Field(default=(), description="What hangs on this node.")
@@ -184,7 +184,7 @@ def parse_settings(table: dict[str, Any], *, source: str, base_dir: Path) -> Edg
 
 
 def read_password(settings: EdgeSettings, *, source: str) -> str | None:
-    """Return the node's password, None for a broker without users; raises InvalidSettings where its file cannot be used."""
+    """Return the node's password, None for a broker without users; raises InvalidSettings for a file it cannot use."""
     broker = settings.broker
     if broker.password_file is None:
         return broker.password

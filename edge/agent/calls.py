@@ -44,7 +44,7 @@ _PROVEN: Final = {
 
 
 class Calls:
-    """Follows each call; an indicator shows the newest open one of its own device, or of the node if it makes no calls."""
+    """Follows each call; a device that makes calls shows its own newest open one, another the node's."""
 
     def __init__(self, book: CallBook, showers: Sequence[Shower], *, boot: str) -> None:
         """Take up what is still open."""

@@ -75,6 +75,20 @@ class Device:
         for part in self._parts:
             part.close()
 
+    def try_out(self) -> str | None:
+        """Open and close each part once, to check; return what is in the way."""
+        if self._parts.event_source is not None:
+            self._parts.event_source.listen(self._on_event)
+        try:
+            for part in self._parts:
+                part.open()
+        except DriverError as error:
+            return str(error)
+        finally:
+            for part in self._parts:
+                part.close()
+        return None
+
     def is_stuck(self, *, at_s: float) -> bool:
         """Whether a reading has not come back for far too long."""
         since_s = self._busy_since_s
@@ -129,7 +143,7 @@ class Device:
             self._busy_since_s = at_s
             try:
                 sample = sensor.read(at_s)
-            except Exception:
+            except Exception:  # noqa: BLE001 a driver that fails is a sensor without a value
                 _log.exception("sensor.failed", extra={"device": self.slug})
                 sample = Fault(FaultReason.SENSOR_FAULT)
             self._busy_since_s = None

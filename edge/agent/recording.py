@@ -28,7 +28,7 @@ class Unusable:
 def reading_draft(
     device: str, kind: str, measurement: Measurement, *, uptime_ms: int, moment: Moment
 ) -> Draft | Unusable:
-    """Return a reading taken at `uptime_ms` as a record; values out of range go on, the hub shows them in quarantine."""
+    """Return a reading taken at `uptime_ms` as a record; values out of range go on: the hub's quarantine shows them."""
     values = dict(measurement.values)
     checked = check_values(kind, values)
     if isinstance(checked, ValueFault) and checked.reason is not RecordReason.OUT_OF_RANGE:

@@ -1,4 +1,4 @@
-"""Making room in the outbox: what is done and old, then telemetry thinned, then telemetry evicted; never a call or event."""
+"""Making room in the outbox: old rows that are done, then telemetry thinned, then evicted; never a call or event."""
 
 from typing import Final
 

@@ -18,19 +18,27 @@ LANE_NUMBERS: Final = {Lane.SOS: 0, Lane.EVENT: 1, Lane.TELEMETRY: 2}
 
 # records.through is set for gaps only: the last seq they take; their body is the reason. lanes.done is the high-water
 # mark that the home hub told; lanes.released is the highest seq that may have left this node.
-_TABLES: Final = (
-    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
-    "CREATE TABLE lanes (lane INTEGER PRIMARY KEY, next INTEGER NOT NULL, done INTEGER NOT NULL,"
-    " released INTEGER NOT NULL)",
-    "CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, anchor_at TEXT, anchor_uptime_ms INTEGER)",
-    "CREATE TABLE records (lane INTEGER NOT NULL, seq INTEGER NOT NULL, through INTEGER, boot INTEGER NOT NULL,"
-    " synced INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (lane, seq)) WITHOUT ROWID",
-    "CREATE TABLE done_marks (lane INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
-    " PRIMARY KEY (lane, seq)) WITHOUT ROWID",
-    "CREATE TABLE calls (ref TEXT PRIMARY KEY, device TEXT NOT NULL, event TEXT NOT NULL, stored_at TEXT NOT NULL,"
-    " stored_ms INTEGER NOT NULL, boot TEXT NOT NULL, sent_at TEXT, heard_at TEXT, heard_by TEXT, coming_at TEXT,"
-    " closed_at TEXT) WITHOUT ROWID",
-)
+_TABLES: Final = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+
+CREATE TABLE lanes (
+  lane INTEGER PRIMARY KEY, next INTEGER NOT NULL, done INTEGER NOT NULL, released INTEGER NOT NULL);
+
+CREATE TABLE boots (
+  id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, anchor_at TEXT, anchor_uptime_ms INTEGER);
+
+CREATE TABLE records (
+  lane INTEGER NOT NULL, seq INTEGER NOT NULL, through INTEGER, boot INTEGER NOT NULL, synced INTEGER NOT NULL,
+  body BLOB NOT NULL, PRIMARY KEY (lane, seq)) WITHOUT ROWID;
+
+CREATE TABLE done_marks (
+  lane INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (lane, seq)) WITHOUT ROWID;
+
+CREATE TABLE calls (
+  ref TEXT PRIMARY KEY, device TEXT NOT NULL, event TEXT NOT NULL, stored_at TEXT NOT NULL,
+  stored_ms INTEGER NOT NULL, boot TEXT NOT NULL, sent_at TEXT, heard_at TEXT, heard_by TEXT, coming_at TEXT,
+  closed_at TEXT) WITHOUT ROWID;
+"""
 
 
 class Database:
@@ -82,7 +90,7 @@ class Database:
     def create(self, *, epoch: str) -> None:
         """Make the tables of a new outbox."""
         with self.transaction():
-            for table in _TABLES:
+            for table in _TABLES.split(";\n"):
                 self.run(table)
             self.run_many("INSERT INTO lanes VALUES (?, 1, 0, 0)", [(number,) for number in LANE_NUMBERS.values()])
             self.run("INSERT INTO facts VALUES ('epoch', ?)", (epoch,))

@@ -66,6 +66,17 @@ def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Ca
         raise
 
 
+def holder_of(data_dir: Path) -> str | None:
+    """Return the pid of the agent that works on this folder, None when none does."""
+    try:
+        _lock(data_dir).close()
+    except DataDirLocked as error:
+        return error.pid
+    except OSError:
+        return None
+    return None
+
+
 def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> tuple[Outbox, Reset | None]:
     fault = None
     try:
@@ -121,7 +132,7 @@ def _lock(data_dir: Path) -> TextIO:
         lock.seek(0)
         holder = lock.read().strip()
         lock.close()
-        raise DataDirLocked(f"data_dir {data_dir} is in use by another agent (pid {holder or 'unknown'})") from None
+        raise DataDirLocked(data_dir, pid=holder or "unknown") from None
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()

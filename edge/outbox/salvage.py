@@ -1,4 +1,4 @@
-"""What can still be read of a corrupt outbox: rows that were not done, in order, up to the first page that is broken."""
+"""What can still be read of a corrupt outbox: rows that were not done, in order, up to the first broken page."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from protocols.rejections import RecordRejection
 
 
 def salvage(path: Path) -> list[Salvaged]:
-    """Return what is left; records of a lane whose marks are gone are all taken for calls and events, none of telemetry.
+    """Return what is left. Where the marks are gone too, all calls and events are taken, and no telemetry.
 
     A call or event said twice is one fact; a reading said twice would be two.
     """

@@ -1,1 +1,1 @@
-"""How records leave a node: the lane protocol as a pure core, the message on the wire, and the courier that runs both."""
+"""How records leave a node: the lane protocol as a pure core, the message, and the courier that runs both."""

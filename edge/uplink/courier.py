@@ -70,6 +70,8 @@ class Shelf(Protocol):
 
 Publish = Callable[[Channel, bytes], bool]
 """Publish on the connection that the channel belongs to; False where that cannot be done now."""
+Advance = Callable[[LaneState, Input, int], tuple[LaneState, tuple[Effect, ...]]]
+"""The lane protocol itself."""
 Lit = Callable[[SosReceipt, bool, Moment], None]
 """Told of each call that an ack lists, and whether the ack was the home hub's."""
 
@@ -86,8 +88,10 @@ class Courier:
         draw: Callable[[], float],
         machine: str | None,
         home: str | None,
+        advance: Advance = advance,
     ) -> None:
         """`draw` gives 0..1 for the jitter of resend timers; `home` is the configured hub."""
+        self._advance = advance
         self._shelf = shelf
         self._publish = publish
         self._lit = lit
@@ -161,7 +165,7 @@ class Courier:
 
     def _give(self, lane: Lane, given: Input, moment: Moment) -> None:
         before = self._lanes[lane]
-        self._lanes[lane], effects = advance(before, given, moment.uptime_ms)
+        self._lanes[lane], effects = self._advance(before, given, moment.uptime_ms)
         hub_ms = parse_instant_ms(given.ack.hub_time) if isinstance(given, Acked) else None
         for effect in effects:
             self._run(lane, effect, moment, hub_ms)

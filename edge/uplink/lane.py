@@ -1,6 +1,6 @@
 """The lane protocol of `wire.md` §3-§4 from the edge's side, pure: `(state, input, at_ms) -> (state, effects)`.
 
-Times are milliseconds of uptime. The courier runs the effects at once and in order; each `Send` is answered by a `Sent`.
+Times are milliseconds of uptime. The courier runs the effects at once and in order; `Sent` answers each `Send`.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +23,8 @@ SOS_RESEND_MS: Final = 500
 LONGEST_SOS_RESEND_MS: Final = 2_000
 ACK_TIMES: Final = 4
 """A message counts as lost after this many smoothed ack times."""
+EPOCH_AGAIN_MS: Final = 10_000
+"""Least time between two new epochs, should a hub answer nonsense."""
 _SMOOTHING: Final = 0.125
 _REMEMBERED: Final = 32
 """Messages whose refusal can still be understood."""
@@ -214,6 +216,7 @@ class LaneState:
     resend_ms: int | None = None
     jitter: float = 1.0
     singly_through: int = 0
+    begun_ms: int | None = None
 
     @property
     def flowing(self) -> bool:
@@ -345,6 +348,8 @@ def _acked(state: LaneState, ack: Ack, at_ms: int) -> tuple[LaneState, tuple[Eff
         state = replace(state, home=home)
     if ack.hw > state.released:
         # The hub has what this file never let go: an older image of it was put back.
+        if state.begun_ms is not None and at_ms - state.begun_ms < EPOCH_AGAIN_MS:
+            return state, tuple(effects)
         return state, (*effects, BeginEpoch(NewEpochBecause.IMAGE_RESTORED))
     if ack.hello_interval_s is not None:
         state = replace(state, interval_ms=int(ack.hello_interval_s * 1_000))
@@ -408,6 +413,7 @@ def _epoch_begun(state: LaneState, epoch: str, next_seq: int, at_ms: int) -> tup
         start(lane=state.lane, epoch=epoch, next_seq=next_seq, done=0, released=0, home=state.home),
         interval_ms=state.interval_ms,
         smoothed_ms=state.smoothed_ms,
+        begun_ms=at_ms,
     )
     return _connected(begun, at_ms) if state.connected else (begun, ())
 
