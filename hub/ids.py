@@ -30,3 +30,8 @@ def new_hex(*, n_bytes: int = 8) -> str:
 def draw() -> float:
     """Return a random number in [0, 1), for jitter."""
     return secrets.randbelow(1_000_000) / 1_000_000
+
+
+def random_bytes(count: int) -> bytes:
+    """Return so many random bytes."""
+    return secrets.token_bytes(count)

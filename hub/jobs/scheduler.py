@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExecutionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from hub.metrics import Metrics
@@ -19,7 +19,7 @@ class Scheduler:
         """Prepare it; nothing runs yet."""
         self._metrics = metrics
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults=defaults)
+        self._scheduler: Any = BackgroundScheduler(timezone="UTC", job_defaults=defaults)  # it has no types
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
 
     def every(self, seconds: float, name: str, job: Callable[[], Any]) -> None:
@@ -37,5 +37,5 @@ class Scheduler:
 
     def _failed(self, event: Any) -> None:
         self._metrics.job_errors.labels(event.job_id).inc()
-        if isinstance(event, JobExecutionEvent) and event.exception is not None:
+        if event.code == EVENT_JOB_ERROR:
             log.error("jobs.failed", job=event.job_id, reason=str(event.exception), trace=event.traceback)

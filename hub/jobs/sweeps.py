@@ -1,26 +1,70 @@
 """Sweeps: deadlines are rows, looked at each second; nothing sleeps until one."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from hub.alerts import service as alerts
+from hub.alerts.ports import AlertRepository
 from hub.clock import MessageClock
+from hub.ingest import ports
+from hub.ingest.renewal import Renewal
 from hub.ingest.supervision import Supervisor
-from hub.storage.sql.gate import Priority
-from hub.storage.sql.unit_of_work import SqlTransactions
 from hub.workorders import service as work_orders
+from hub.workorders.ports import OrderRepository, RuleParametersPort
+
+CLOCK_MARK = "clock_ms"
+"""Where simulated time is kept over a restart."""
+
+
+class Marks(Protocol):
+    """What the state database knows of itself."""
+
+    def set(self, key: str, value: str) -> None:
+        """Set a value."""
+        ...
+
+
+class Unit(ports.Unit, Protocol):
+    """The transaction, as far as sweeps need it."""
+
+    @property
+    def alerts(self) -> AlertRepository: ...
+    @property
+    def work_orders(self) -> OrderRepository: ...
+    @property
+    def rule_parameters(self) -> RuleParametersPort: ...
+    @property
+    def meta(self) -> Marks: ...
+
+
+class Transactions(ports.Transactions, Protocol):
+    """Opens the transactions of sweeps."""
+
+    def background(self, *, at_ms: int | None = None) -> AbstractContextManager[Unit]:
+        """Open a transaction that lets people and life-safety go first; its reactions happen at `at_ms`."""
+        ...
+
+    def read(self) -> AbstractContextManager[Unit]:
+        """Open a read-only view."""
+        ...
 
 
 class Sweeps:
     """Runs what came due: rules, supervision of nodes and devices, alerts and work orders."""
 
-    def __init__(self, transactions: SqlTransactions, supervisor: Supervisor, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, transactions: Transactions, supervisor: Supervisor, renewal: Renewal, *, now_ms: Callable[[], int]
+    ) -> None:
         """Wire it."""
         self._transactions = transactions
+        self._renewal = renewal
         self._supervisor = supervisor
         self._now_ms = now_ms
 
     def run(self) -> None:
-        """Do everything that is due now."""
+        """Do everything that is due now, by the rules of now."""
+        self._renewal.renew()
         self._run_at(self._now_ms())
 
     def advance(self, clock: MessageClock, to_ms: int) -> None:
@@ -33,8 +77,8 @@ class Sweeps:
                 if due_ms <= before_ms and self._earliest_ms() == due_ms:
                     break  # nothing moved it: the next message will
         if clock.advance(to_ms):
-            with self._transactions.begin(Priority.BACKGROUND) as unit:
-                unit.meta.set("clock_ms", str(to_ms))
+            with self._transactions.background() as unit:
+                unit.meta.set(CLOCK_MARK, str(to_ms))
 
     def _run_at(self, at_ms: int) -> None:
         while self._supervisor.sweep(self._transactions, at_ms):
@@ -44,7 +88,7 @@ class Sweeps:
             alerts_due = unit.alerts.any_due(at_ms)
         if not (orders_due or alerts_due):
             return
-        with self._transactions.begin(Priority.BACKGROUND, at_ms=at_ms) as unit:
+        with self._transactions.background(at_ms=at_ms) as unit:
             unit.emit(*alerts.due(unit.alerts, at_ms=at_ms))
             unit.emit(*work_orders.due(unit.work_orders, parameters=unit.rule_parameters, at_ms=at_ms))
 

@@ -1,8 +1,11 @@
 """Broker addresses: `mqtt://user:password@host:port`, or `mqtts://` for TLS."""
 
+import ssl
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
+
+from paho.mqtt.client import Client
 
 from hub.errors import ConfigurationError
 
@@ -38,6 +41,11 @@ class BrokerUrl:
             unquote(parts.username) if parts.username else None,
             unquote(parts.password) if parts.password else None,
         )
+
+    def secure(self, client: Client) -> None:
+        """Have a client use TLS with the system's authorities where the address asks for it."""
+        if self.tls:
+            client.tls_set_context(ssl.create_default_context())  # pyright: ignore[reportUnknownMemberType] untyped
 
     def as_user(self, username: str | None, password: str | None) -> "BrokerUrl":
         """Return the same broker for another user."""

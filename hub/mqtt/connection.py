@@ -3,7 +3,6 @@
 Callbacks only hand messages on and note the state.
 """
 
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -63,8 +62,7 @@ class Connection:
         client.reconnect_delay_set(SHORTEST_RECONNECT_S, LONGEST_RECONNECT_S)
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
-        if broker.tls:
-            client.tls_set_context(ssl.create_default_context())  # pyright: ignore[reportUnknownMemberType] paho leaves it untyped
+        broker.secure(client)
         self._client = client
 
     @property

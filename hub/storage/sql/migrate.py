@@ -34,6 +34,18 @@ def revisions(engine: Engine) -> tuple[str | None, str | None]:
     return current, ScriptDirectory(str(_SCRIPTS)).get_current_head()
 
 
+def require_current(engine: Engine) -> None:
+    """Refuse a database that is not at this release's schema: StorageError says what to run."""
+    try:
+        current, wanted = revisions(engine)
+    except OperationalError as error:
+        message = f"the state database cannot be opened: {error.orig}"
+        raise StorageError(message) from error
+    if current != wanted:
+        message = "the state database is not at this release's schema: run linli-hub migrate"
+        raise StorageError(message)
+
+
 def _config(connection: object) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))

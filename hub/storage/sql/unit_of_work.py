@@ -135,9 +135,9 @@ class SqlTransactions:
         """Open a transaction that waits for nobody but the one under way."""
         return self.begin(Priority.LIFE_SAFETY)
 
-    def background(self) -> AbstractContextManager[SqlUnit]:
-        """Open a transaction that lets people and life-safety go first."""
-        return self.begin(Priority.BACKGROUND)
+    def background(self, *, at_ms: int | None = None) -> AbstractContextManager[SqlUnit]:
+        """Open a transaction that lets people and life-safety go first; its reactions happen at `at_ms`, else now."""
+        return self.begin(Priority.BACKGROUND, at_ms=at_ms)
 
     @contextmanager
     def read(self) -> Generator[SqlUnit]:

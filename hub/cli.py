@@ -1,0 +1,278 @@
+"""The command line of the hub.
+
+Exit codes: 0 stopped by a signal or done, 1 run-time failure, 2 usage or configuration.
+"""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hub.errors import ConfigurationError, HubError, InvalidError
+from hub.logs import set_up_logs
+from hub.settings import Settings, load_settings, masked
+
+if TYPE_CHECKING:
+    from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
+
+app = typer.Typer(no_args_is_help=True, help="Linli's hub: stores telemetry, raises alerts, gets things fixed.")
+users = typer.Typer(no_args_is_help=True, help="People who may sign in.")
+alerts = typer.Typer(no_args_is_help=True, help="Alerts.")
+work_orders = typer.Typer(no_args_is_help=True, help="Work orders.")
+quarantine = typer.Typer(no_args_is_help=True, help="What was refused, with its reason.")
+config = typer.Typer(no_args_is_help=True, help="Settings.")
+for name, group in (
+    ("users", users),
+    ("alerts", alerts),
+    ("work-orders", work_orders),
+    ("quarantine", quarantine),
+    ("config", config),
+):
+    app.add_typer(group, name=name)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SiteOption = Annotated[str | None, typer.Option("--site", help="Only this site.")]
+StateOption = Annotated[str | None, typer.Option("--state", help="Only in this state.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=200, help="At most so many.")]
+
+
+def run() -> None:
+    """Run the command line; every expected error is one line on stderr."""
+    try:
+        app()
+    except (InvalidError, ConfigurationError) as error:
+        _fail(error, code=2)
+    except HubError as error:
+        _fail(error, code=1)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    *, show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False
+) -> None:
+    """Linli's hub."""
+    if show_version:
+        print(version("linli"))
+        raise typer.Exit
+
+
+@app.command()
+def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False) -> None:
+    """Run the hub until a signal stops it."""
+    settings = load_settings()
+    set_up_logs(verbose=verbose)
+    from hub.app import Hub
+
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    hub = Hub(settings)
+    hub.start()
+    if hub.admin_password is not None:
+        print(f"ADMIN admin {hub.admin_password}", flush=True)
+    print(f"SERVING {hub.http_url}", flush=True)
+    stopping.wait()
+    hub.stop()
+
+
+@app.command()
+def migrate(*, as_json: AsJson = False) -> None:
+    """Bring the state database to this release's schema."""
+    from hub.app import database_url
+    from hub.storage.sql.engine import open_engine
+    from hub.storage.sql.migrate import revisions, upgrade
+
+    engine = open_engine(database_url(_made(load_settings())))
+    before, _ = revisions(engine)
+    upgrade(engine)
+    after, _ = revisions(engine)
+    _print([{"before": before, "after": after}], as_json=as_json)
+
+
+@users.command("list")
+def list_users(site: SiteOption = None, limit: LimitOption = 100, *, as_json: AsJson = False) -> None:
+    """List people with their roles."""
+    from hub.people.presenter import present_person
+
+    with _reading() as unit:
+        found = unit.people.page(sites=None, site=site, role=None, retired=False, before=None, limit=limit)
+        _print([present_person(person) for _, person in found], as_json=as_json, columns=_PERSON)
+
+
+@users.command("reset-password")
+def reset_password(username: str, *, as_json: AsJson = False) -> None:
+    """Give a person a new random password, printed once; every session of theirs ends."""
+    from dataclasses import replace
+
+    from hub.access.service import new_passwords
+    from hub.errors import NotFoundError
+    from hub.ids import new_secret
+
+    password = new_secret(n_bytes=12)
+    with _writing() as unit:
+        person = unit.people.named(username)
+        if person is None:
+            message = f"there is no user {username!r}"
+            raise NotFoundError(message)
+        hashed = new_passwords().hash(password)
+        unit.people.save(replace(person, password_hash=hashed, version=person.version + 1))
+    _print([{"username": username, "password": password}], as_json=as_json)
+
+
+@alerts.command("list")
+def list_alerts(
+    site: SiteOption = None, state: StateOption = None, limit: LimitOption = 50, *, as_json: AsJson = False
+) -> None:
+    """List alerts, newest first."""
+    from hub.alerts.alert import AlertState
+    from hub.alerts.ports import AlertQuery
+    from hub.alerts.presenter import present_alert
+
+    query = AlertQuery(
+        sites=None if site is None else frozenset({site}),
+        state=None if state is None else _one_of(AlertState, state, "--state"),
+        limit=limit,
+    )
+    with _reading() as unit:
+        _print([present_alert(alert) for alert in unit.alerts.find(query)], as_json=as_json, columns=_ALERT)
+
+
+@work_orders.command("list")
+def list_work_orders(
+    site: SiteOption = None, state: StateOption = None, limit: LimitOption = 50, *, as_json: AsJson = False
+) -> None:
+    """List work orders, newest first."""
+    from hub.workorders.order import OrderState
+    from hub.workorders.ports import OrderQuery
+    from hub.workorders.presenter import present_order
+
+    query = OrderQuery(
+        sites=None if site is None else frozenset({site}),
+        state=None if state is None else _one_of(OrderState, state, "--state"),
+        limit=limit,
+    )
+    with _reading() as unit:
+        _print([present_order(order) for order in unit.work_orders.find(query)], as_json=as_json, columns=_ORDER)
+
+
+@quarantine.command("list")
+def list_quarantine(
+    site: SiteOption = None,
+    state: StateOption = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Only this reason.")] = None,
+    limit: LimitOption = 50,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List what was refused, newest first."""
+    from hub.ingest.presenter import present_quarantined
+
+    with _reading() as unit:
+        found = unit.quarantine.page(sites=None, site=site, state=state, reason=reason, limit=limit)
+        _print([present_quarantined(item) for item in found], as_json=as_json, columns=_QUARANTINED)
+
+
+@config.command("check")
+def check_config(*, as_json: AsJson = False) -> None:
+    """Check the settings: one line for every wrong key, exit 2; nothing is opened."""
+    settings = load_settings()
+    from hub.mqtt.broker_url import BrokerUrl
+
+    BrokerUrl.parse(settings.mqtt_url.get_secret_value())
+    _print([{"settings": "good"}], as_json=as_json)
+
+
+@config.command("show")
+def show_config(*, as_json: AsJson = False) -> None:
+    """Show the settings as this process would use them; secrets as stars."""
+    shown = masked(load_settings())
+    if as_json:
+        print(json.dumps(shown, ensure_ascii=False))
+    else:
+        _print([{"setting": name, "value": str(value)} for name, value in shown.items()], as_json=False)
+
+
+_PERSON = ("id", "username", "display_name", "locale", "roles")
+_ALERT = ("id", "site", "facility", "node", "fault_code", "severity", "state", "fired_at", "work_order")
+_ORDER = ("id", "site", "facility", "fault_code", "state", "reason", "crew", "response_due_at")
+_QUARANTINED = ("id", "received_at", "site", "node", "lane", "seq", "reason", "detail", "count", "state")
+
+
+def _one_of(kind: Callable[[str], Any], text: str, option: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidError((option, f"{text!r} is not one of {', '.join(kind)}")) from None  # type: ignore[call-overload]
+
+
+def _made(settings: Settings) -> Settings:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return settings
+
+
+@contextmanager
+def _transactions() -> "Generator[SqlTransactions]":
+    from hub.app import database_url
+    from hub.clock import WallClock
+    from hub.ids import new_ulid
+    from hub.reactions import react
+    from hub.storage.sql.engine import open_engine
+    from hub.storage.sql.migrate import require_current
+    from hub.storage.sql.unit_of_work import SqlTransactions
+
+    engine = open_engine(database_url(load_settings()))
+    try:
+        require_current(engine)
+        yield SqlTransactions(engine, react=react, now_ms=WallClock().now_ms, new_id=new_ulid)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _reading() -> "Generator[SqlUnit]":
+    with _transactions() as transactions, transactions.read() as unit:
+        yield unit
+
+
+@contextmanager
+def _writing() -> "Generator[SqlUnit]":
+    with _transactions() as transactions, transactions.begin() as unit:
+        yield unit
+
+
+def _print(rows: Iterable[Mapping[str, Any]], *, as_json: bool, columns: tuple[str, ...] | None = None) -> None:
+    found = list(rows)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    console = Console()
+    if not found:
+        console.print("none")
+        return
+    table = Table(show_edge=False)
+    names = columns or tuple(found[0])
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in found:
+        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in names))
+    console.print(table)
+
+
+def _fail(error: HubError, *, code: int) -> NoReturn:
+    pairs = error.errors if isinstance(error, InvalidError) else ()
+    lines = [f"{field}: {message}" for field, message in pairs] or [str(error)]
+    for line in lines:
+        print(line, file=sys.stderr)
+    raise SystemExit(code)
