@@ -1,6 +1,7 @@
 """The only source of new identifiers, secrets and randomness in the hub."""
 
 import secrets
+import threading
 from typing import Final
 
 from hub.clock import WallClock
@@ -11,9 +12,26 @@ _ULID_LENGTH: Final = 26
 _clock: Final = WallClock()
 
 
+class _Rising:
+    """Numbers that rise strictly within the process, also inside one millisecond and when the clock steps back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        fresh = (_clock.now_ms() << _ULID_RANDOM_BITS) | secrets.randbits(_ULID_RANDOM_BITS)
+        with self._lock:
+            self._last = max(fresh, self._last + 1)
+            return self._last
+
+
+_rising: Final = _Rising()
+
+
 def new_ulid() -> str:
-    """Return a new ULID: 48 bits of milliseconds and 80 random bits in Crockford base32, sortable by time."""
-    number = (_clock.now_ms() << _ULID_RANDOM_BITS) | secrets.randbits(_ULID_RANDOM_BITS)
+    """Return a new ULID: 48 bits of milliseconds and 80 random bits in Crockford base32, in the order of their making."""
+    number = _rising.next()
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(5 * (_ULID_LENGTH - 1), -1, -5))
 
 
