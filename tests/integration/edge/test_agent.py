@@ -1,0 +1,190 @@
+"""The real agent, a real mosquitto and a scripted hub: the way of a reading, the way of a call, and what breaks."""
+
+import json
+import os
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from protocols.ack import SosStage
+from protocols.lanes import Lane
+from protocols.presence import PresenceState
+from protocols.topics import NodeAddress
+from simulators.servers.mosquitto import BrokerAuth, MosquittoServer
+from tests.integration.edge.agent_process import AgentProcess, run_edge, wait_until
+from tests.integration.edge.scripted_hub import ScriptedHub
+
+pytestmark = pytest.mark.mosquitto
+ADDRESS = NodeAddress("demo", "pi-1")
+
+
+@pytest.fixture
+def hub(mosquitto_anonymous: MosquittoServer) -> Generator[ScriptedHub]:
+    with ScriptedHub(mosquitto_anonymous.port, address=ADDRESS) as scripted:
+        yield scripted
+
+
+def a_folder(
+    path: Path, *, port: int, script: str, interval_s: float = 0.2, clock: str = "system", more: str = ""
+) -> Path:
+    """An edge.toml with one scripted device that senses, calls and shows."""
+    (path / "script.csv").write_text(script)
+    (path / "edge.toml").write_text(
+        f"""site = "demo"
+node = "pi-1"
+data_dir = "data"
+clock = "{clock}"
+broker = {{url = "mqtt://127.0.0.1:{port}"}}
+{more}
+[[devices]]
+slug = "bin-42-us"
+driver = "fake"
+kind = "fill_level"
+interval_s = {interval_s}
+options = {{script = "script.csv", record = "stages.jsonl"}}
+"""
+    )
+    return path
+
+
+def stages(folder: Path) -> list[str]:
+    """What the device's indicator was shown, in order."""
+    path = folder / "stages.jsonl"
+    return [json.loads(line)["stage"] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def counting(seconds: int, *, every_s: float = 0.2) -> str:
+    """A script whose fill level is a different number at every step, so that each reading can be told apart."""
+    steps = int(seconds / every_s)
+    return "after_s,fill_percent\n" + "".join(f"{n * every_s:.3f},{n / steps * 100:.4f}\n" for n in range(steps))
+
+
+def test_readings_reach_the_hub_in_order_and_are_done(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script=counting(20))
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: len(hub.stored(Lane.TELEMETRY)) >= 10, "ten readings at the hub")
+        wait_until(lambda: agent.outbox()["lanes"][2]["high_water"] >= 10, "ten readings done")
+        assert agent.stop() == 0
+    levels = [record.values["fill_percent"] for record in hub.stored(Lane.TELEMETRY)]
+    assert levels == sorted(levels)
+    states = [status.state for status in hub.statuses]
+    assert (states[0], states[-1]) == (PresenceState.ONLINE, PresenceState.OFFLINE)
+
+
+def test_a_caller_sees_stored_sent_heard_and_on_the_way(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    script = "after_s,event,ref\n1.0,sos_pressed,band-07:1\n"
+    folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script=script)
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: stages(folder) == ["stored", "sent"], "stored, then sent")
+        hub.push_stage("band-07:1", SosStage.HEARD, by="Duty desk")
+        hub.push_stage("band-07:1", SosStage.ON_THE_WAY, by="Duty desk")
+        hub.push_stage("band-07:1", SosStage.CLOSED, by="Duty desk")
+        wait_until(lambda: stages(folder)[-1] == "cleared", "the call is closed")
+        assert stages(folder) == ["stored", "sent", "heard", "on_the_way", "cleared"]
+        (call,) = agent.outbox()["sos"]
+        assert set(call) == {"ref", "stored_at", "sent_at", "heard_at", "heard_by"}
+        assert (call["ref"], call["heard_by"]) == ("band-07:1", "Duty desk")
+
+
+def test_a_call_that_nobody_takes_is_shown_as_failed_and_still_goes_out(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    hub.answers = False
+    folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script="after_s,event,ref\n0.2,sos_pressed,band-07:1\n")
+    with AgentProcess(folder):
+        wait_until(lambda: stages(folder) == ["stored", "failed"], "failed after 10 s")
+        hub.answers = True
+        wait_until(lambda: stages(folder) == ["stored", "failed", "sent"], "sent at last")
+
+
+def test_kills_of_agent_and_broker_lose_and_double_nothing(tmp_path: Path) -> None:
+    broker = MosquittoServer.start(tmp_path / "mosquitto", auth=BrokerAuth.ANONYMOUS)
+    folder = a_folder(tmp_path, port=broker.port, script=counting(60, every_s=0.05), interval_s=0.05)
+    try:
+        with ScriptedHub(broker.port, address=ADDRESS) as hub, AgentProcess(folder) as agent:
+            for round_number in range(3):
+                before = len(hub.stored(Lane.TELEMETRY))
+                wait_until(lambda at=before: len(hub.stored(Lane.TELEMETRY)) > at + 20, "readings flow")
+                agent.kill()
+                agent.start()
+                wait_until(lambda at=before: len(hub.stored(Lane.TELEMETRY)) > at + 40, "readings flow again")
+                if round_number < 2:
+                    broker.kill()
+                    broker.restart()
+            wait_until(lambda: len(hub.stored(Lane.TELEMETRY)) > 200, "readings flow to the end", within_s=60)
+            assert agent.stop() == 0
+            agent.start()
+            wait_until(lambda: all(lane["pending"] == 0 for lane in agent.outbox()["lanes"]), "everything is done")
+            agent.kill()
+            taken = agent.outbox()["lanes"][2]
+            books = [book for (_, lane), book in hub.book.books.items() if lane is Lane.TELEMETRY]
+        assert len(books) == 1, "one epoch from beginning to end"
+        assert sorted(books[0].records) == list(range(1, books[0].hw + 1))
+        assert not books[0].gaps
+        assert taken["high_water"] <= books[0].hw
+    finally:
+        broker.stop()
+
+
+def test_time_is_learnt_from_the_hub_and_told_as_an_anchor(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    folder = a_folder(tmp_path, port=1, script=counting(20), clock="hub")
+    with AgentProcess(folder) as agent:
+        wait_until(
+            lambda: (folder / "data" / "outbox.db").exists() and agent.outbox()["lanes"][2]["pending"] >= 5,
+            "five readings without a time",
+        )
+        agent.kill()
+        a_folder(tmp_path, port=mosquitto_anonymous.port, script=counting(20), clock="hub")
+        agent.start()
+        wait_until(lambda: len(hub.stored(Lane.TELEMETRY)) >= 10, "readings with and without a time")
+    assert {hello.clock for hello in hub.book.hellos} >= {"unsynced"}
+
+
+def test_a_second_agent_on_the_same_folder_is_told_so_in_one_line(
+    tmp_path: Path, mosquitto_anonymous: MosquittoServer
+) -> None:
+    folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script=counting(20))
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: "agent.started" in agent.log.read_text(), "the first agent runs")
+        second = run_edge("run", "--config", str(agent.config))
+        assert second.returncode == 1
+        assert second.stderr.splitlines() == [
+            f"data_dir {folder / 'data'} is in use by another agent (pid {agent.pid})"
+        ]
+        checked = run_edge("check", "--config", str(agent.config))
+        assert checked.returncode == 0
+        assert f"runs (pid {agent.pid})" in checked.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_agent_with_zero(tmp_path: Path, number: int) -> None:
+    folder = a_folder(tmp_path, port=1, script=counting(20))
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: "agent.started" in agent.log.read_text(), "it runs")
+        assert agent.stop(number) == 0
+
+
+def test_a_wrong_password_is_one_clear_line_and_check_says_so(
+    tmp_path: Path, mosquitto_dynsec: MosquittoServer
+) -> None:
+    folder = a_folder(tmp_path, port=mosquitto_dynsec.port, script=counting(20))
+    text = (folder / "edge.toml").read_text().replace('"}', '", password_file = "secret"}', 1)
+    (folder / "edge.toml").write_text(text)
+    (folder / "secret").write_text("wrong\n")
+    checked = run_edge("check", "--config", str(folder / "edge.toml"))
+    assert checked.returncode == 1
+    assert "FAIL broker as demo.pi-1: " in checked.stdout
+    assert "ot authorized" in checked.stdout
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: agent.log.read_text().count("link.refused") >= 2, "both connections are refused")
+        os.kill(agent.pid, signal.SIGTERM)
+    refused = [line for line in agent.log.read_text().splitlines() if "link.refused" in line]
+    assert len(refused) == 2
