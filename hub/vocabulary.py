@@ -113,6 +113,13 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
+class Locale(StrEnum):
+    """The languages people are spoken to in."""
+
+    ZH = "zh"
+    EN = "en"
+
+
 def rest_id(site: str, slug: str) -> str:
     """Return the REST id of a grid, facility, device, node or crew."""
     return f"{site}.{slug}"

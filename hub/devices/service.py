@@ -49,11 +49,16 @@ def retire(registry: Registry, entity: EntityT, *, at_ms: int, expected_version:
 def remove(registry: Registry, entity: Entity, *, expected_version: int | None = None) -> None:
     """Delete an entity that nothing hangs on; raises HistoryError naming what does."""
     expect_version(entity, expected_version)
+    check_removable(registry, entity)
+    rows_of(registry, entity).remove(entity.id)
+
+
+def check_removable(registry: Registry, entity: Entity) -> None:
+    """Raise HistoryError naming what hangs on the entity."""
     history = registry.history_of(entity)
     if history is not None:
         message = f"{entity.id} has {history}; retire it instead"
         raise HistoryError(message)
-    rows_of(registry, entity).remove(entity.id)
 
 
 def note_credentials(registry: Registry, node: Node, *, at_ms: int) -> Node:

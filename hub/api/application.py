@@ -1,0 +1,87 @@
+"""The REST application: every router, and what stands around them."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from hub.api import (
+    alerts,
+    crews,
+    devices,
+    facilities,
+    grids,
+    health,
+    nodes,
+    people,
+    problems,
+    sites,
+    tokens,
+    work_orders,
+)
+from hub.api.answers import API
+from hub.api.body_limit import BodyLimit
+from hub.api.problems import Problem
+from hub.api.services import Condition, Part, Services
+
+__all__ = ["Condition", "Part", "Services", "create_app", "openapi_document"]
+
+TITLE: Final = "Linli"
+VERSION: Final = "1"
+_NOUNS: Final = (
+    tokens,
+    sites,
+    grids,
+    facilities,
+    nodes,
+    devices,
+    people,
+    crews,
+    alerts,
+    work_orders,
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application that answers with these services."""
+    application = _application()
+    application.state.services = services
+    services.transactions.listen(services.wake.notify)
+    return application
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    return _application().openapi()
+
+
+def _application() -> FastAPI:
+    application = FastAPI(title=TITLE, version=VERSION, docs_url=None, redoc_url=None, redirect_slashes=False)
+    application.add_middleware(BodyLimit)
+    problems.install(application)
+    api = APIRouter(prefix=API)
+    for noun in _NOUNS:
+        api.include_router(noun.router)
+    application.include_router(api)
+    application.include_router(health.router)
+    application.openapi = lambda: _document(application)
+    return application
+
+
+def _document(application: FastAPI) -> dict[str, Any]:
+    if application.openapi_schema is None:
+        document = get_openapi(
+            title=TITLE,
+            version=VERSION,
+            summary="Watches a community's facilities and gets them fixed",
+            routes=application.routes,
+        )
+        schemas: dict[str, Any] = document["components"]["schemas"]
+        schemas.update(Problem.model_json_schema(ref_template="#/components/schemas/{model}").pop("$defs"))
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        problem.pop("$defs")
+        schemas["Problem"] = problem
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        application.openapi_schema = document
+    return application.openapi_schema
