@@ -85,9 +85,9 @@ class Connection:
 
     def stop(self) -> None:
         """Disconnect; idempotent."""
+        self._listening.clear()
         self._client.disconnect()
         self._client.loop_stop()
-        self._listening.clear()
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send at QoS 0; while disconnected nothing is sent and nothing kept."""

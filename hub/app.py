@@ -1,0 +1,356 @@
+"""The composition root: settings → stores, ingest, jobs, API; in straight lines, each end beside its beginning."""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+
+from hub.access.broker import BrokerAdmin
+from hub.access.passwords import Passwords
+from hub.access.service import Access, new_passwords, token_secret
+from hub.access.tokens import Tokens
+from hub.api.application import create_app
+from hub.api.server import Server, bind
+from hub.api.services import Condition, Part, Services
+from hub.channels.console import ConsoleSender
+from hub.channels.webhook import WebhookSender, open_client
+from hub.clock import Clock, MessageClock, WallClock
+from hub.events import Event, SosReceiptChanged
+from hub.ids import draw, new_hex, new_secret, new_ulid, random_bytes
+from hub.ingest.acknowledgement import Acknowledger, Identity
+from hub.ingest.directory import Directory
+from hub.ingest.pipeline import Pipeline, Stores
+from hub.ingest.renewal import Renewal
+from hub.ingest.store_trouble import StoreTrouble
+from hub.ingest.supervision import Supervisor
+from hub.ingest.worker import Worker
+from hub.jobs.dispatcher import Attempt, Dispatcher
+from hub.jobs.scheduler import Scheduler
+from hub.jobs.sweeps import CLOCK_MARK, Sweeps
+from hub.metrics import Metrics
+from hub.mqtt.broker_url import BrokerUrl
+from hub.mqtt.connection import Connection
+from hub.mqtt.dynsec import DynsecAdmin
+from hub.mqtt.no_admin import NoAdmin
+from hub.mqtt.static_admin import StaticAdmin
+from hub.notification.outbox import Channel, Outcome
+from hub.people.service import ensure_admin
+from hub.reactions import react
+from hub.settings import BrokerAdminKind, ClockKind, Settings
+from hub.storage import data_dir
+from hub.storage.influx import InfluxTelemetryStore
+from hub.storage.influx_writer import Trouble
+from hub.storage.influx_writes import InfluxTarget
+from hub.storage.sql.engine import open_engine
+from hub.storage.sql.gate import Priority
+from hub.storage.sql.migrate import upgrade
+from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
+from hub.storage.sqlite_telemetry import SqliteTelemetryStore
+from hub.telemetry.delivery import Verdict
+from protocols.lanes import Lane
+from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_UPLINK_FILTERS, SOS_UPLINK_FILTERS
+
+log = structlog.get_logger("hub")
+
+LINGER_S: Final = 0.01
+"""How long a lone telemetry message waits for company; SOS waits for nobody."""
+SOS_USER: Final = "linli-hub.sos"
+REST_USER: Final = "linli-hub"
+GENERATION_MARK: Final = "hub_gen"
+PROBE_MARK: Final = "probed_at_ms"
+DAY_MS: Final = 86_400_000
+STREAM_KEPT_MS: Final = 3 * DAY_MS
+"""How long the event stream can be replayed."""
+SWEEP_S: Final = 1.0
+HOUSEKEEPING_S: Final = 3600.0
+
+
+class Hub:
+    """One hub in one process. Nothing is opened before `start`; `stop` undoes it in reverse order."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings; open nothing."""
+        self._settings = settings
+        self._stack = ExitStack()
+        self.admin_password: str | None = None
+        """The password that was made for the administrator at this start, to be printed once."""
+        self.http_url = ""
+        self.metrics = Metrics()
+
+    def start(self) -> None:
+        """Open and start everything; on a failure all that was opened is closed again. Errors are one line."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop everything in reverse order; idempotent."""
+        self._stack.close()
+
+    def _start(self) -> None:
+        settings, stack, metrics = self._settings, self._stack, self.metrics
+        broker_url = BrokerUrl.parse(settings.mqtt_url.get_secret_value())
+        stack.enter_context(data_dir.hold(settings.data_dir))
+        listener = bind(settings.http_host, settings.http_port)
+        stack.callback(listener.close)
+        self.http_url = f"http://{_for_url(settings.http_host)}:{listener.getsockname()[1]}"
+
+        engine = open_engine(database_url(settings))
+        stack.callback(engine.dispose)
+        upgrade(engine)
+        clock = _clock(settings, engine)
+        transactions = SqlTransactions(engine, react=react, now_ms=clock.now_ms, new_id=new_ulid)
+        identity = self._identity(transactions)
+        passwords = new_passwords()
+        access = self._access(transactions, passwords)
+
+        directory = Directory()
+        renewal = Renewal(directory, transactions, now_ms=clock.now_ms)
+        renewal.renew()
+        telemetry = self._telemetry(transactions, directory, clock)
+        supervisor = Supervisor(directory)
+        supervisor.start(transactions)
+        sweeps = Sweeps(transactions, supervisor, renewal, now_ms=clock.now_ms)
+
+        admin = open_broker_admin(settings.broker_admin, broker_url, settings.data_dir)
+        stack.callback(admin.close)
+        connections = self._connections(admin, broker_url, supervisor, clock)
+        for connection in connections:
+            acknowledger = Acknowledger(
+                identity=identity, publisher=connection, transactions=transactions, now_ms=clock.now_ms
+            )
+            pipeline = Pipeline(
+                connection.name,
+                stores=Stores(telemetry, transactions),
+                renewal=renewal,
+                supervisor=supervisor,
+                acknowledger=acknowledger,
+                metrics=metrics,
+                now_ms=clock.now_ms,
+                advance=(lambda to_ms: sweeps.advance(clock, to_ms)) if isinstance(clock, MessageClock) else None,
+            )
+            life_safety = connection.name == Lane.SOS
+            if life_safety:
+                transactions.listen(_pusher(acknowledger))
+            worker = Worker(
+                connection.name,
+                source=connection,
+                pipeline=pipeline,
+                metrics=metrics,
+                linger_s=0.0 if life_safety else LINGER_S,
+            )
+            stack.callback(worker.stop)
+            worker.start()
+
+        self._start_dispatcher(transactions, clock)
+        self._start_jobs(transactions, sweeps, clock)
+        services = Services(
+            transactions=transactions,
+            telemetry=telemetry,
+            directory=renewal.renew,
+            access=access,
+            passwords=passwords,
+            broker=admin,
+            broker_url=settings.broker_url or broker_url.public,
+            metrics=metrics,
+            checks=self._checks(transactions, telemetry, connections),
+            now_ms=clock.now_ms,
+        )
+        server = Server(create_app(services), listener)
+        stack.callback(server.stop)
+        stack.callback(services.wake.close)
+        server.start()
+
+    def _checks(
+        self,
+        transactions: SqlTransactions,
+        telemetry: SqliteTelemetryStore | InfluxTelemetryStore,
+        connections: list[Connection],
+    ) -> dict[str, Callable[[], Part]]:
+        def state() -> Part:
+            with transactions.begin(Priority.BACKGROUND) as unit:
+                unit.meta.set(PROBE_MARK, str(WallClock().now_ms()))
+            return Part(Condition.OK)
+
+        def stored() -> Part:
+            problem = telemetry.ping()
+            return Part(Condition.OK) if problem is None else Part(Condition.FAILED, problem)
+
+        def broker() -> Part:
+            away = [connection.name for connection in connections if not connection.listening]
+            return Part(Condition.FAILED, f"not connected: {', '.join(away)}") if away else Part(Condition.OK)
+
+        checks = {"state": state, "telemetry": stored, "broker": broker}
+        if isinstance(telemetry, InfluxTelemetryStore):
+            influx = telemetry
+
+            def database() -> Part:
+                trouble = influx.trouble
+                return Part(Condition.OK) if trouble is None else Part(Condition.DEGRADED, trouble.detail)
+
+            checks["influxdb"] = database
+        return checks
+
+    def _identity(self, transactions: SqlTransactions) -> Identity:
+        with transactions.begin() as unit:
+            generation = unit.meta.get(GENERATION_MARK)
+            if generation is None:
+                generation = new_hex()
+                unit.meta.set(GENERATION_MARK, generation)
+        return Identity(self._settings.hub_id, generation)
+
+    def _access(self, transactions: SqlTransactions, passwords: Passwords) -> Access:
+        given = self._settings.admin_password
+        with transactions.begin() as unit:
+            self.admin_password = ensure_admin(
+                unit.people,
+                None if given is None else given.get_secret_value(),
+                hasher=passwords,
+                new_id=new_ulid,
+                new_password=lambda: new_secret(n_bytes=12),
+                at_ms=WallClock().now_ms(),
+            )
+            secret = token_secret(unit.meta, new_hex=lambda n_bytes: new_hex(n_bytes=n_bytes))
+        return Access(
+            transactions,
+            tokens=Tokens(secret),
+            passwords=passwords,
+            wall_ms=WallClock().now_ms,
+            new_secret=new_secret,
+        )
+
+    def _telemetry(
+        self, transactions: SqlTransactions, directory: Directory, clock: Clock
+    ) -> SqliteTelemetryStore | InfluxTelemetryStore:
+        settings, path = self._settings, self._settings.data_dir / "telemetry.db"
+        if settings.influx_url is None:
+            store = SqliteTelemetryStore.open(path)
+            self._stack.callback(store.close)
+            return store
+        trouble = StoreTrouble(transactions, directory, now_ms=clock.now_ms)
+
+        def changed(found: Trouble | None) -> None:
+            log.warning("influx.trouble", verdict=None if found is None else found.verdict)
+            lasting = None if found is None or found.verdict is Verdict.AWAY else found.verdict or "log"
+            trouble.changed(None if lasting is None else f"influx_{lasting}")
+
+        token = settings.influx_token
+        target = InfluxTarget(
+            settings.influx_url,
+            bucket=settings.influx_bucket,
+            token=":" if token is None else token.get_secret_value(),
+            org=settings.influx_org,
+        )
+        influx = InfluxTelemetryStore.open(
+            path, target, now_ms=WallClock().now_ms, draw=draw, on_trouble=changed, on_bad_line=trouble.hold_bad_line
+        )
+        self._stack.callback(influx.close)
+        self.metrics.measure(self.metrics.influx_backlog, lambda: influx.backlog_rows)
+        influx.start()
+        return influx
+
+    def _connections(
+        self, admin: BrokerAdmin, broker: BrokerUrl, supervisor: Supervisor, clock: Clock
+    ) -> list[Connection]:
+        passwords = admin.admit_hub(
+            (SOS_USER, REST_USER), publish=(HUB_PUBLISH_FILTER,), subscribe=(HUB_SUBSCRIBE_FILTER,)
+        )
+        connections: list[Connection] = []
+        for name, user, filters in (
+            (Lane.SOS, SOS_USER, SOS_UPLINK_FILTERS),
+            ("rest", REST_USER, REST_UPLINK_FILTERS),
+        ):
+            address = broker if user not in passwords else broker.as_user(user, passwords[user])
+            connections.append(
+                Connection(
+                    name,
+                    broker=address,
+                    client_id=user,
+                    filters=filters,
+                    now_ms=clock.now_ms,
+                    on_listening=supervisor.listening,
+                )
+            )
+        return connections
+
+    def _start_dispatcher(self, transactions: SqlTransactions, clock: Clock) -> None:
+        client = open_client()
+        self._stack.callback(client.close)
+
+        def count(attempt: Attempt) -> None:
+            if attempt.delivery.outcome is Outcome.SENT:
+                self.metrics.notification_delay.labels(attempt.row.channel).observe(attempt.delay_ms / 1000)
+
+        def begin(life_safety: bool) -> AbstractContextManager[SqlUnit]:  # noqa: FBT001 the dispatcher's own signature
+            return transactions.begin(Priority.LIFE_SAFETY if life_safety else Priority.BACKGROUND)
+
+        dispatcher = Dispatcher(
+            read=transactions.read,
+            begin=begin,
+            senders={
+                Channel.CONSOLE: ConsoleSender(sys.stdout),
+                Channel.WEBHOOK: WebhookSender(client, now_ms=WallClock().now_ms),
+            },
+            now_ms=clock.now_ms,
+            on_attempt=count,
+        )
+        transactions.listen(dispatcher.hear)
+        self._stack.callback(dispatcher.stop)
+        dispatcher.start()
+
+    def _start_jobs(self, transactions: SqlTransactions, sweeps: Sweeps, clock: Clock) -> None:
+        scheduler = Scheduler(self.metrics)
+        if not isinstance(clock, MessageClock):
+            scheduler.every(SWEEP_S, "sweep", sweeps.run)
+        scheduler.every(HOUSEKEEPING_S, "housekeeping", lambda: _prune(transactions, clock.now_ms() - STREAM_KEPT_MS))
+        self._stack.callback(scheduler.stop)
+        scheduler.start()
+
+
+def open_broker_admin(kind: BrokerAdminKind, broker: BrokerUrl, folder: Path) -> BrokerAdmin:
+    """Return the administration of the broker that the settings name; raises ConfigurationError in one line."""
+    match kind:
+        case BrokerAdminKind.NONE:
+            return NoAdmin()
+        case BrokerAdminKind.STATIC:
+            return StaticAdmin(folder / "broker", random_bytes=random_bytes)
+        case BrokerAdminKind.DYNSEC:
+            return DynsecAdmin(broker, new_secret=lambda n_bytes: new_secret(n_bytes=n_bytes)).open()
+
+
+def database_url(settings: Settings) -> str:
+    """Return the address of the state database: the configured one, else a SQLite file in the data directory."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return f"sqlite:///{settings.data_dir / 'state.db'}"
+
+
+def _clock(settings: Settings, engine: Engine) -> Clock:
+    if settings.clock is ClockKind.WALL:
+        return WallClock()
+    transactions = SqlTransactions(engine, react=react, now_ms=WallClock().now_ms, new_id=new_ulid)
+    with transactions.read() as unit:
+        return MessageClock(int(unit.meta.get(CLOCK_MARK) or 0))
+
+
+def _prune(transactions: SqlTransactions, before_ms: int) -> None:
+    with transactions.background() as unit:
+        unit.stream.prune(before_ms)
+
+
+def _pusher(acknowledger: Acknowledger) -> Listener:
+    def push(events: tuple[Event, ...]) -> None:
+        for site, node in {(event.site, event.node) for event in events if isinstance(event, SosReceiptChanged)}:
+            acknowledger.push_sos(site, node)
+
+    return push
+
+
+def _for_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
