@@ -105,7 +105,7 @@ class Hub:
         }
         return {**base, **{f"INFLUX_{key.upper()}": value for key, value in self.influx.items()}, **self.extra}
 
-    def start(self, *, ready_s: float = 30) -> Hub:
+    def start(self, *, ready_s: float = 60) -> Hub:
         """Starts the process and waits until `/readyz` is 200."""
         self.launch()
         self.wait_ready(ready_s)
@@ -121,7 +121,7 @@ class Hub:
                 [console_script("linli-hub"), "serve"], env=clean_environment(self.settings()), stdout=out, stderr=err
             )
 
-    def wait_ready(self, ready_s: float = 30) -> None:
+    def wait_ready(self, ready_s: float = 60) -> None:
         """Waits for 200 from `/readyz`; fails at once with the output when the process ends."""
         deadline = time.monotonic() + ready_s
         last = "no answer"
