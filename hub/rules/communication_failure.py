@@ -186,14 +186,13 @@ def _judge_supervised(
     spoken_ms = max((node.last_heard_ms for node in nodes), default=at_ms)
     if spoken_ms < deadline_ms:
         if all(node.offline for node in nodes):
-            return contact._replace(silence=Silence.EXPLAINED, due_ms=at_ms + RECHECK_MS, quiet_ms=None, proving=None)
-        quiet_ms = spoken_ms if contact.quiet_ms is None else contact.quiet_ms
-        return contact._replace(due_ms=at_ms + POSTPONE_MS, quiet_ms=quiet_ms)
+            return contact._replace(silence=Silence.EXPLAINED, due_ms=at_ms + RECHECK_MS, quiet_ms=None)
+        return contact._replace(due_ms=at_ms + POSTPONE_MS, quiet_ms=spoken_ms)
     if contact.quiet_ms is not None and spoken_ms - contact.quiet_ms > grace_ms:
         # The node itself was not heard for longer than the device may be silent: its backlog comes first.
         forgiven = contact._replace(supervised_ms=spoken_ms, due_ms=spoken_ms + grace_ms, quiet_ms=None)
         return _judge_supervised(forgiven, nodes, grace_ms=grace_ms, at_ms=at_ms, supervision=supervision)
-    return contact._replace(silence=Silence.SILENT, due_ms=None, quiet_ms=None, proving=None)
+    return contact._replace(silence=Silence.SILENT, due_ms=None, quiet_ms=None)
 
 
 def _hearers(contact: DeviceContact, registered_node: str | None) -> list[str]:

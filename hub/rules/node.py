@@ -46,8 +46,6 @@ def note_contact(
     """Note that the node was heard at the hub's time `at_ms`."""
     last_heard_ms = at_ms if state.last_heard_ms is None else max(at_ms, state.last_heard_ms)
     sleeping_until_ms = state.sleeping_until_ms
-    if sleeping_until_ms is not None and sleeping_until_ms <= last_heard_ms:
-        sleeping_until_ms = None
     wake_at_ms = max(last_heard_ms, sleeping_until_ms or 0) + _after_ms(parameters)
     if not state.offline and state.heard_since_return is None:
         return NodeState(last_heard_ms, wake_at_ms, sleeping_until_ms), ()
@@ -68,8 +66,6 @@ def note_sleeping(
     """Note the planned silence that the node announced at `at_ms`; None: it is awake. The message is a contact too."""
     if until_ms is not None:
         until_ms = min(until_ms, at_ms + LONGEST_SLEEP_MS)
-        if until_ms <= at_ms:
-            until_ms = None
     wake_at_ms = state.wake_at_ms
     if state.last_heard_ms is not None and not state.offline:
         wake_at_ms = max(state.last_heard_ms, until_ms or 0) + _after_ms(parameters)

@@ -136,12 +136,25 @@ class TestHold:
         story.at(2_499).wake().expect_nothing()
         story.at(2_500).wake().expect_raised(FULL)
 
-    def test_begins_anew_after_a_gap_in_the_readings(self, tell: Tell) -> None:
-        story = tell(interval_s=None, **bin_full(confirm_readings=1, hold_s=200))
+    def test_that_met_a_stale_reading_is_not_raised_by_a_shorter_hold_later(self, tell: Tell) -> None:
+        patient = CommunicationFailureParameters(missed_intervals=1_000)
+        story = tell(communication_failure=patient, **bin_full(confirm_readings=1, hold_s=1_200))
         story.at(0).fill(85).expect_nothing()
-        story.at(301).fill(85).expect_nothing()
-        story.at(500).wake().expect_nothing()
-        story.at(501).wake().expect_raised(FULL)
+        story.at(1_200).wake().expect_nothing()
+        story.set(**bin_full(confirm_readings=1, hold_s=10)).at(2_000).wake().expect_nothing()
+
+    @pytest.mark.parametrize(("gap", "due"), [(300, 400), (300.001, 700.001)])
+    def test_begins_anew_after_a_gap_in_the_readings(self, tell: Tell, gap: float, due: float) -> None:
+        story = tell(interval_s=100, **bin_full(confirm_readings=1, hold_s=400))
+        story.set(communication_failure=CommunicationFailureParameters(missed_intervals=100))
+        story.at(0).fill(85).expect_nothing()
+        story.at(gap).fill(85).expect_nothing()
+        assert story.due == due
+
+    def test_of_a_device_without_an_expected_interval_misses_nothing(self, tell: Tell) -> None:
+        story = tell(interval_s=None, **bin_full(confirm_readings=1, hold_s=3_600))
+        story.at(0).fill(85).expect_nothing()
+        story.at(3_600).wake().expect_raised(FULL)
 
 
 class TestParametersThatChange:

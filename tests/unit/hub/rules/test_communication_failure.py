@@ -155,6 +155,11 @@ class TestNode:
         story.at(2_000).node_speaks().wake().expect_nothing()
         assert story.due == 2_180
 
+    def test_that_heard_it_before_it_moved_to_another_explains_nothing(self, tell: Tell) -> None:
+        story = tell(interval_s=60, nodes={"dev": "pi-2"})
+        story.at(0).fill(10).expect_nothing()
+        story.at(180).node_dies("pi").node_speaks("pi-2").wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
+
     def test_explains_nothing_once_it_is_gone_from_the_registry(self, tell: Tell) -> None:
         story = tell(interval_s=60)
         story.at(0).fill(10).expect_nothing()
@@ -185,7 +190,12 @@ class TestRadioDevice:
         story.at(0).fill(10).expect_nothing()
         story.at(10).contact(node="pi-2").expect_nothing()
         story.at(90_000).contact(node="pi-2").expect_nothing()
-        story.at(90_180).node_speaks("pi").node_dies("pi-2").wake().expect_raised(SILENT, EXPLAINED, parent="pi-2")
+        story.at(90_100).contact(node="pi-3").expect_nothing()
+        assert [node for node, _ in story.state.contacts["dev"].earlier] == ["pi-2"]
+        story.at(90_110).contact(node="pi-2").expect_nothing()
+        story.at(90_290).node_speaks("pi").node_dies("pi-3").node_dies("pi-2").wake().expect_raised(
+            SILENT, EXPLAINED, parent="pi-2"
+        )
 
 
 class TestHub:
@@ -231,6 +241,28 @@ class TestSeveralDevices:
         story.at(280).fill(10, device="other").expect_cleared(SILENT)
         story.at(290).fill(10, device="other").expect_nothing()
         story.at(300).fill(10, device="other").expect_proven(SILENT)
+
+    def test_prove_the_repair_with_the_third_reading_of_the_last(self, tell: Tell) -> None:
+        story = two_devices(tell)
+        story.at(0).fill(10).expect_nothing()
+        story.at(0).fill(10, device="other").expect_nothing()
+        story.at(180).node_speaks().node_speaks("pi-2").wake().expect_raised(SILENT)
+        story.at(200).fill(10).expect_nothing()
+        story.at(200).fill(10, device="other").expect_cleared(SILENT)
+        story.at(210).fill(10).expect_nothing()
+        story.at(220).fill(10).expect_nothing()
+        story.at(230).fill(10, device="other").expect_nothing()
+        story.at(240).fill(10, device="other").expect_proven(SILENT)
+
+    def test_prove_what_a_removed_one_left_behind(self, tell: Tell) -> None:
+        story = two_devices(tell)
+        story.at(0).fill(10).expect_nothing()
+        story.at(90).fill(10, device="other").expect_nothing()
+        story.at(180).node_speaks().wake().expect_raised(SILENT)
+        story.set(nodes={"other": "pi-2"}).at(200).wake().expect_cleared(SILENT, RuleReason.DEVICE_REMOVED)
+        for second in (210, 220):
+            story.at(second).fill(10, device="other").expect_nothing()
+        story.at(230).fill(10, device="other").expect_proven(SILENT)
 
     def test_release_a_suppressed_silence_when_one_is_silent_by_itself(self, tell: Tell) -> None:
         story = two_devices(tell)
