@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -42,15 +42,12 @@ from hub.people.service import ensure_admin
 from hub.reactions import react
 from hub.settings import BrokerAdminKind, ClockKind, Settings
 from hub.storage import data_dir
-from hub.storage.influx import InfluxTelemetryStore
-from hub.storage.influx_writer import Trouble
-from hub.storage.influx_writes import InfluxTarget
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.gate import Priority
 from hub.storage.sql.migrate import upgrade
 from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
 from hub.storage.sqlite_telemetry import SqliteTelemetryStore
-from hub.telemetry.delivery import Verdict
+from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
 from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_UPLINK_FILTERS, SOS_UPLINK_FILTERS
 
@@ -69,6 +66,18 @@ SWEEP_S: Final = 1.0
 HOUSEKEEPING_S: Final = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Ingest:
+    """What the consumers share."""
+
+    stores: Stores
+    transactions: SqlTransactions
+    renewal: Renewal
+    supervisor: Supervisor
+    sweeps: Sweeps
+    clock: Clock
+
+
 class Hub:
     """One hub in one process. Nothing is opened before `start`; `stop` undoes it in reverse order."""
 
@@ -80,6 +89,7 @@ class Hub:
         """The password that was made for the administrator at this start, to be printed once."""
         self.http_url = ""
         self.metrics = Metrics()
+        self._store_checks: dict[str, Callable[[], Part]] = {}
 
     def start(self) -> None:
         """Open and start everything; on a failure all that was opened is closed again. Errors are one line."""
@@ -94,7 +104,7 @@ class Hub:
         self._stack.close()
 
     def _start(self) -> None:
-        settings, stack, metrics = self._settings, self._stack, self.metrics
+        settings, stack = self._settings, self._stack
         broker_url = BrokerUrl.parse(settings.mqtt_url.get_secret_value())
         stack.enter_context(data_dir.hold(settings.data_dir))
         listener = bind(settings.http_host, settings.http_port)
@@ -106,7 +116,6 @@ class Hub:
         upgrade(engine)
         clock = _clock(settings, engine)
         transactions = SqlTransactions(engine, react=react, now_ms=clock.now_ms, new_id=new_ulid)
-        identity = self._identity(transactions)
         passwords = new_passwords()
         access = self._access(transactions, passwords)
 
@@ -121,33 +130,8 @@ class Hub:
         admin = open_broker_admin(settings.broker_admin, broker_url, settings.data_dir)
         stack.callback(admin.close)
         connections = self._connections(admin, broker_url, supervisor, clock)
-        for connection in connections:
-            acknowledger = Acknowledger(
-                identity=identity, publisher=connection, transactions=transactions, now_ms=clock.now_ms
-            )
-            pipeline = Pipeline(
-                connection.name,
-                stores=Stores(telemetry, transactions),
-                renewal=renewal,
-                supervisor=supervisor,
-                acknowledger=acknowledger,
-                metrics=metrics,
-                now_ms=clock.now_ms,
-                advance=(lambda to_ms: sweeps.advance(clock, to_ms)) if isinstance(clock, MessageClock) else None,
-            )
-            life_safety = connection.name == Lane.SOS
-            if life_safety:
-                transactions.listen(_pusher(acknowledger))
-            worker = Worker(
-                connection.name,
-                source=connection,
-                pipeline=pipeline,
-                metrics=metrics,
-                linger_s=0.0 if life_safety else LINGER_S,
-            )
-            stack.callback(worker.stop)
-            worker.start()
-
+        ingest = _Ingest(Stores(telemetry, transactions), transactions, renewal, supervisor, sweeps, clock)
+        self._start_workers(ingest, connections, self._identity(transactions))
         self._start_dispatcher(transactions, clock)
         self._start_jobs(transactions, sweeps, clock)
         services = Services(
@@ -158,7 +142,7 @@ class Hub:
             passwords=passwords,
             broker=admin,
             broker_url=settings.broker_url or broker_url.public,
-            metrics=metrics,
+            metrics=self.metrics,
             checks=self._checks(transactions, telemetry, connections),
             now_ms=clock.now_ms,
         )
@@ -167,10 +151,41 @@ class Hub:
         stack.callback(services.wake.close)
         server.start()
 
+    def _start_workers(self, ingest: _Ingest, connections: list[Connection], identity: Identity) -> None:
+        transactions, clock = ingest.transactions, ingest.clock
+        for connection in connections:
+            acknowledger = Acknowledger(
+                identity=identity, publisher=connection, transactions=transactions, now_ms=clock.now_ms
+            )
+            life_safety = connection.name == Lane.SOS
+            if life_safety:
+                ingest.transactions.listen(_pusher(acknowledger))
+            pipeline = Pipeline(
+                connection.name,
+                stores=ingest.stores,
+                renewal=ingest.renewal,
+                supervisor=ingest.supervisor,
+                acknowledger=acknowledger,
+                metrics=self.metrics,
+                now_ms=clock.now_ms,
+                advance=_advance(ingest),
+                if isinstance(clock, MessageClock)
+                else None,
+            )
+            worker = Worker(
+                connection.name,
+                source=connection,
+                pipeline=pipeline,
+                metrics=self.metrics,
+                linger_s=0.0 if life_safety else LINGER_S,
+            )
+            self._stack.callback(worker.stop)
+            worker.start()
+
     def _checks(
         self,
         transactions: SqlTransactions,
-        telemetry: SqliteTelemetryStore | InfluxTelemetryStore,
+        telemetry: TelemetryStore,
         connections: list[Connection],
     ) -> dict[str, Callable[[], Part]]:
         def state() -> Part:
@@ -186,16 +201,7 @@ class Hub:
             away = [connection.name for connection in connections if not connection.listening]
             return Part(Condition.FAILED, f"not connected: {', '.join(away)}") if away else Part(Condition.OK)
 
-        checks = {"state": state, "telemetry": stored, "broker": broker}
-        if isinstance(telemetry, InfluxTelemetryStore):
-            influx = telemetry
-
-            def database() -> Part:
-                trouble = influx.trouble
-                return Part(Condition.OK) if trouble is None else Part(Condition.DEGRADED, trouble.detail)
-
-            checks["influxdb"] = database
-        return checks
+        return {"state": state, "telemetry": stored, "broker": broker, **self._store_checks}
 
     def _identity(self, transactions: SqlTransactions) -> Identity:
         with transactions.begin() as unit:
@@ -225,21 +231,17 @@ class Hub:
             new_secret=new_secret,
         )
 
-    def _telemetry(
-        self, transactions: SqlTransactions, directory: Directory, clock: Clock
-    ) -> SqliteTelemetryStore | InfluxTelemetryStore:
+    def _telemetry(self, transactions: SqlTransactions, directory: Directory, clock: Clock) -> TelemetryStore:
         settings, path = self._settings, self._settings.data_dir / "telemetry.db"
         if settings.influx_url is None:
             store = SqliteTelemetryStore.open(path)
             self._stack.callback(store.close)
             return store
+        # Its client is slow to import and large: whoever has no InfluxDB does not pay for it.
+        from hub.storage.influx import InfluxTelemetryStore
+        from hub.storage.influx_writes import InfluxTarget
+
         trouble = StoreTrouble(transactions, directory, now_ms=clock.now_ms)
-
-        def changed(found: Trouble | None) -> None:
-            log.warning("influx.trouble", verdict=None if found is None else found.verdict)
-            lasting = None if found is None or found.verdict is Verdict.AWAY else found.verdict or "log"
-            trouble.changed(None if lasting is None else f"influx_{lasting}")
-
         token = settings.influx_token
         target = InfluxTarget(
             settings.influx_url,
@@ -248,10 +250,21 @@ class Hub:
             org=settings.influx_org,
         )
         influx = InfluxTelemetryStore.open(
-            path, target, now_ms=WallClock().now_ms, draw=draw, on_trouble=changed, on_bad_line=trouble.hold_bad_line
+            path,
+            target,
+            now_ms=WallClock().now_ms,
+            draw=draw,
+            on_trouble=lambda found: trouble.changed(None if found is None else found.verdict),
+            on_bad_line=trouble.hold_bad_line,
         )
         self._stack.callback(influx.close)
         self.metrics.measure(self.metrics.influx_backlog, lambda: influx.backlog_rows)
+
+        def database() -> Part:
+            found = influx.trouble
+            return Part(Condition.OK) if found is None else Part(Condition.DEGRADED, found.detail)
+
+        self._store_checks["influxdb"] = database
         influx.start()
         return influx
 
@@ -337,6 +350,13 @@ def _clock(settings: Settings, engine: Engine) -> Clock:
     transactions = SqlTransactions(engine, react=react, now_ms=WallClock().now_ms, new_id=new_ulid)
     with transactions.read() as unit:
         return MessageClock(int(unit.meta.get(CLOCK_MARK) or 0))
+
+
+def _advance(ingest: _Ingest) -> Callable[[int], None] | None:
+    clock = ingest.clock
+    if not isinstance(clock, MessageClock):
+        return None
+    return lambda to_ms: ingest.sweeps.advance(clock, to_ms)
 
 
 def _prune(transactions: SqlTransactions, before_ms: int) -> None:

@@ -30,7 +30,7 @@ _rising: Final = _Rising()
 
 
 def new_ulid() -> str:
-    """Return a new ULID: 48 bits of milliseconds and 80 random bits in Crockford base32, in the order of their making."""
+    """Return a new ULID: 48 bits of milliseconds, 80 random bits, in Crockford base32, in the order of their making."""
     number = _rising.next()
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(5 * (_ULID_LENGTH - 1), -1, -5))
 

@@ -1,4 +1,4 @@
-"""What people are told when the telemetry store refuses: an alert while points wait, a quarantined item for a bad line."""
+"""What people are told when the telemetry store refuses: an alert while points wait, a quarantined bad line."""
 
 import re
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from hub.events import ConditionCleared, ConditionRaised, QuarantineChanged
 from hub.ingest.directory import Directory
 from hub.ingest.ports import Transactions
 from hub.ingest.quarantine import Refused, payload_hash
+from hub.telemetry.delivery import Verdict
 from hub.vocabulary import FaultCode, Subject
 from protocols.lanes import Lane
 from protocols.rejections import RecordReason
@@ -26,8 +27,12 @@ class StoreTrouble:
         self._now_ms = now_ms
         self._lock = Lock()
 
-    def changed(self, reason: str | None) -> None:
-        """Raise `storeUnavailable` at every site while `reason` says why points wait, clear it at None."""
+    def changed(self, verdict: Verdict | None) -> None:
+        """Raise `storeUnavailable` at every site while the store refuses; clear it when it takes points or is away.
+
+        A store that is away for a while is no alert: its points wait, and readiness says `degraded`.
+        """
+        reason = None if verdict in (None, Verdict.AWAY) else f"store_{verdict}"
         at_ms = self._now_ms()
         with self._lock, self._transactions.background() as unit:
             for site in self._directory.sites:
