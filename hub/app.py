@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -169,8 +170,6 @@ class Hub:
                 metrics=self.metrics,
                 now_ms=clock.now_ms,
                 advance=_advance(ingest),
-                if isinstance(clock, MessageClock)
-                else None,
             )
             worker = Worker(
                 connection.name,
