@@ -17,6 +17,8 @@ HEARERS_MS: Final = 86_400_000
 """A radio device is judged by the nodes that heard it in its last day (wire.md §7)."""
 POSTPONE_MS: Final = 1_000
 """A deadline is looked at again this soon while its node is neither heard again nor judged offline."""
+BACKLOG_MS: Final = 10_000
+"""A node that was away has at most this long to bring what it held of the device."""
 RECHECK_MS: Final = 60_000
 """An explained silence is looked at again this often, beside the moment its node returns."""
 PROVING_READINGS: Final = 3
@@ -66,7 +68,7 @@ class DeviceContact(NamedTuple):
     due_ms: int | None
     """When its silence is to be judged."""
     quiet_ms: int | None
-    """While a judgement is postponed: when its nodes were last heard before the deadline."""
+    """While a judgement is postponed: when its nodes were last heard; if after the deadline, when they came back."""
     proving: int | None
     """Readings since it came back, until it has proven itself; None: nothing to prove."""
 
@@ -188,10 +190,14 @@ def _judge_supervised(
         if all(node.offline for node in nodes):
             return contact._replace(silence=Silence.EXPLAINED, due_ms=at_ms + RECHECK_MS, quiet_ms=None)
         return contact._replace(due_ms=at_ms + POSTPONE_MS, quiet_ms=spoken_ms)
-    if contact.quiet_ms is not None and spoken_ms - contact.quiet_ms > grace_ms:
-        # The node itself was not heard for longer than the device may be silent: its backlog comes first.
-        forgiven = contact._replace(supervised_ms=spoken_ms, due_ms=spoken_ms + grace_ms, quiet_ms=None)
-        return _judge_supervised(forgiven, nodes, grace_ms=grace_ms, at_ms=at_ms, supervision=supervision)
+    quiet_ms = contact.quiet_ms
+    if quiet_ms is not None and quiet_ms < deadline_ms and spoken_ms - quiet_ms > grace_ms:
+        # The node itself was not heard for longer than the device may be silent: what it held comes first.
+        quiet_ms = spoken_ms
+    if quiet_ms is not None and quiet_ms >= deadline_ms:
+        patience_ms = quiet_ms + min(grace_ms, BACKLOG_MS)
+        if at_ms < patience_ms:
+            return _same_or(contact, contact._replace(due_ms=patience_ms, quiet_ms=quiet_ms))
     return contact._replace(silence=Silence.SILENT, due_ms=None, quiet_ms=None)
 
 

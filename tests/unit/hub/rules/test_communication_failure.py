@@ -125,7 +125,17 @@ class TestNode:
         story.at(0).fill(10).expect_nothing()
         story.at(3).wake().expect_nothing()
         story.at(40).node_speaks().wake().expect_nothing()
-        story.at(43).node_speaks().wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
+        story.at(41).node_speaks().wake().expect_nothing()
+        story.at(42.9).wake().expect_nothing()
+        story.at(43).wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
+
+    def test_waits_ten_seconds_at_most_for_what_the_node_held(self, tell: Tell) -> None:
+        story = tell(interval_s=20)
+        story.at(0).fill(10).expect_nothing()
+        story.at(60).wake().expect_nothing()
+        story.at(80).node_speaks().wake().expect_nothing()
+        assert story.due == 90
+        story.at(90).wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
 
     def test_is_explained_by_it_and_looked_at_again(self, tell: Tell) -> None:
         story = dead_node(tell(interval_s=60))
