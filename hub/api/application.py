@@ -7,16 +7,23 @@ from fastapi.openapi.utils import get_openapi
 
 from hub.api import (
     alerts,
+    audit,
     crews,
     devices,
     facilities,
     grids,
     health,
+    incidents,
     nodes,
     people,
     problems,
+    quarantine,
+    rules,
     sites,
+    stream,
+    telemetry,
     tokens,
+    webhooks,
     work_orders,
 )
 from hub.api.answers import API
@@ -37,8 +44,15 @@ _NOUNS: Final = (
     devices,
     people,
     crews,
+    rules,
     alerts,
     work_orders,
+    telemetry,
+    quarantine,
+    incidents,
+    webhooks,
+    stream,
+    audit,
 )
 
 

@@ -16,3 +16,11 @@ OfNode = Annotated[
 Retired = Annotated[bool, Query(description="Those out of service instead of those in it.")]
 From = Annotated[Instant | None, Query(alias="from", description="The first instant, RFC 3339.")]
 To = Annotated[Instant | None, Query(description="The instant behind the last, RFC 3339.")]
+
+
+def slug_within(site: str | None, node: str | None) -> tuple[str | None, str | None]:
+    """Return the site and the node's slug that are wanted; a REST id names both, and contradicts another site."""
+    if node is None or "." not in node:
+        return site, node
+    of_site, _, slug = node.partition(".")
+    return (of_site, slug) if site in {None, of_site} else ("", slug)

@@ -12,7 +12,14 @@ from hub.devices.ports import Registry
 from hub.devices.registry import Device, Node
 from hub.events import Event
 from hub.ingest.ledger import GapItem, Incident, LaneItem
-from hub.ingest.ports import DeviceEvent
+from hub.ingest.ports import (
+    DeviceEvent,
+    DeviceEventRepository,
+    IncidentRepository,
+    LaneRepository,
+    QuarantineRepository,
+)
+from hub.ingest.ports import Unit as IngestUnit
 from hub.ingest.quarantine import QuarantineItem
 from hub.notification.ports import WebhookRepository
 from hub.notification.stream import StreamRepository
@@ -37,7 +44,7 @@ class RuleParameters(OverrideRepository, RuleParametersPort, Protocol):
     """Overrides, and the windows they come to."""
 
 
-class LanePages(Protocol):
+class LaneBook(LaneRepository, Protocol):
     """Lanes and gaps, to be shown."""
 
     def items(self, site: str, node: str) -> list[LaneItem]:
@@ -49,12 +56,8 @@ class LanePages(Protocol):
         ...
 
 
-class QuarantinePages(Protocol):
+class QuarantineBook(QuarantineRepository, Protocol):
     """The quarantine, to be shown."""
-
-    def get(self, quarantine_id: str) -> QuarantineItem:
-        """Return an item; raises NotFoundError."""
-        ...
 
     def page(
         self,
@@ -71,7 +74,7 @@ class QuarantinePages(Protocol):
         ...
 
 
-class IncidentPages(Protocol):
+class IncidentBook(IncidentRepository, Protocol):
     """Incidents, to be shown."""
 
     def page(
@@ -88,7 +91,7 @@ class IncidentPages(Protocol):
         ...
 
 
-class EventPages(Protocol):
+class EventBook(DeviceEventRepository, Protocol):
     """Events of devices, to be shown."""
 
     def page(
@@ -98,10 +101,8 @@ class EventPages(Protocol):
         ...
 
 
-class Unit(Protocol):
-    """One transaction, as far as the API needs it."""
-
-    new_id: Callable[[], str]
+class Unit(IngestUnit, Protocol):
+    """One transaction, as far as the API needs it; releasing from quarantine is ingest's, in the same transaction."""
 
     @property
     def access(self) -> AccountRepository: ...
@@ -112,17 +113,17 @@ class Unit(Protocol):
     @property
     def crews(self) -> CrewRepository: ...
     @property
-    def device_events(self) -> EventPages: ...
+    def device_events(self) -> EventBook: ...
     @property
     def idempotency(self) -> IdempotencyRepository: ...
     @property
-    def incidents(self) -> IncidentPages: ...
+    def incidents(self) -> IncidentBook: ...
     @property
-    def lanes(self) -> LanePages: ...
+    def lanes(self) -> LaneBook: ...
     @property
     def people(self) -> PersonRepository: ...
     @property
-    def quarantine(self) -> QuarantinePages: ...
+    def quarantine(self) -> QuarantineBook: ...
     @property
     def registry(self) -> RegistryItems: ...
     @property
@@ -133,10 +134,6 @@ class Unit(Protocol):
     def webhooks(self) -> WebhookRepository: ...
     @property
     def work_orders(self) -> OrderRepository: ...
-
-    def emit(self, *events: Event) -> None:
-        """Tell what happened; reactions follow before the commit."""
-        ...
 
 
 class Transactions(Protocol):
