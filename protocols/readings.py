@@ -11,7 +11,7 @@ from protocols.rejections import RecordReason
 
 Quality = Annotated[int, Field(ge=0, le=100, strict=True)]
 UptimeMs = Annotated[int, Field(ge=0, lt=LARGEST_SEQ, strict=True)]
-Ref = Annotated[str, Field(min_length=1, max_length=256)]
+Ref = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 
 
 class Reading(BaseModel):

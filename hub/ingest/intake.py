@@ -247,7 +247,12 @@ def _said(raw: bytes) -> tuple[str | None, str | None]:
         return None, None
     said = cast("dict[str, Any]", parsed)
     ref, event = said.get("ref"), said.get("event")
-    return ref[:256] if isinstance(ref, str) else None, event if isinstance(event, str) else None
+    return _printable(ref) if isinstance(ref, str) else None, event if isinstance(event, str) else None
+
+
+def _printable(text: str) -> str:
+    """Return what any store can keep of a text that was refused."""
+    return "".join(character for character in text[:256] if character.isprintable())
 
 
 def _header_json(header: LaneHeader) -> str:

@@ -29,6 +29,7 @@ HEADER: dict[str, Any] = {
     "clock": "synced",
 }
 names = st.text(min_size=1, max_size=20)
+refs = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
 instants = st.one_of(st.none(), st.just("2026-11-21T08:00:00.000Z"), st.text(max_size=20), st.integers())
 uptimes = st.one_of(st.none(), st.integers(0, 2**53 - 1))
 json_values = st.recursive(
@@ -57,7 +58,7 @@ def readings(draw: st.DrawFn) -> Reading:
         uptime_ms=draw(uptimes),
         quality=draw(st.integers(0, 100)),
         values=draw(values_of(kind)),
-        ref=draw(st.one_of(st.none(), names)),
+        ref=draw(st.one_of(st.none(), refs)),
     )
 
 
@@ -65,7 +66,7 @@ events = st.builds(
     Event,
     device=names,
     event=st.sampled_from(EventName).map(str),
-    ref=names,
+    ref=refs,
     at=instants,
     uptime_ms=uptimes,
     quality=st.integers(0, 100),
