@@ -45,13 +45,16 @@ class Acknowledger:
         self._lock = Lock()
 
     def acknowledge(self, state: LaneState, *, hello_uptime_ms: int | None = None, progress: bool = True) -> None:
-        """Acknowledge a lane up to its high water; without progress or hello at most every 0.2 s."""
+        """Acknowledge a lane up to its high water; without progress or hello at most every 0.2 s.
+
+        Only repeats count towards that: a hole right behind an answer is still told of at once.
+        """
         key, now_ms = state.key, self._now_ms()
         if not progress and hello_uptime_ms is None:
             since_ms = now_ms - self._repeated_ms.get(key, 0)
             if 0 <= since_ms < REPEAT_AFTER_MS:
                 return
-        self._repeated_ms[key] = now_ms
+            self._repeated_ms[key] = now_ms
         if key.lane is Lane.SOS:
             with self._lock:
                 self._sos[key.site, key.node] = (key, state.high_water)

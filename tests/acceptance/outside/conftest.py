@@ -68,8 +68,7 @@ def new_site(world: World, request: pytest.FixtureRequest) -> Generator[Callable
 
     yield make
     for site in made:
-        for client in site.nodes:
-            client.close()
+        site.close()
     if not request.node.stash.get(FAILED, False):
         for site in made:
             site.check_conservation()

@@ -33,6 +33,7 @@ class Neighbourhood:
     admin: Rest
     slug: str
     nodes: list[Node] = field(default_factory=list[Node])
+    callers: list[Rest] = field(default_factory=list[Rest])
 
     def build(self, **overrides: Any) -> Neighbourhood:
         """Creates the site itself."""
@@ -107,7 +108,15 @@ class Neighbourhood:
     def caller(self, username: str, role: str) -> tuple[Rest, Json]:
         """A person of this site who has logged in."""
         person = self.person(username, role)
-        return Rest(self.admin.base_url).login(f"{username}-{self.slug}", "a-long-password-7"), person
+        self.callers.append(Rest(self.admin.base_url))
+        return self.callers[-1].login(f"{username}-{self.slug}", "a-long-password-7"), person
+
+    def close(self) -> None:
+        """Ends every connection that was opened for this site."""
+        for client in self.nodes:
+            client.close()
+        for caller in self.callers:
+            caller.close()
 
     def rule(self, fault_code: str, *, scope: str | None = None, **parameters: float) -> Json:
         """Sets rule parameters for the site, or a narrower scope."""

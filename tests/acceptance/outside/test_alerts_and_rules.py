@@ -30,7 +30,6 @@ def test_a_person_acknowledges_and_is_named(full: tuple[Neighbourhood, Node, Jso
     assert taken["version"] > alert["version"]
     again = operator.problem("POST", f"alerts/{alert['id']}/resolve", {"outcome": "helped"}, status=409)
     assert "resolve" not in again.body["legal"], "a full bin resolves by its condition"
-    operator.close()
 
 
 def test_an_acknowledged_alert_still_resolves_by_its_condition(full: tuple[Neighbourhood, Node, Json]) -> None:
@@ -86,7 +85,6 @@ def test_a_foreign_alert_and_order_are_404(full: tuple[Neighbourhood, Node, Json
     stranger.problem("POST", f"work-orders/{alert['work_order']}/accept", {}, status=404)
     assert stranger.items("alerts") == []
     assert stranger.items("work-orders") == []
-    stranger.close()
 
 
 def test_parameters_work_at_once_and_for_the_site_alone(site: Neighbourhood, other_site: Neighbourhood) -> None:
@@ -155,4 +153,3 @@ def test_parameters_can_be_read_again_and_defaults_are_those_of_the_contract(sit
 def test_who_may_not_write_rules_is_403(site: Neighbourhood) -> None:
     worker, _ = site.caller("li", "crew")
     worker.problem("PUT", "rules/binFull", {"scope": site.slug, "parameters": {"enter_percent": 10}}, status=403)
-    worker.close()

@@ -82,7 +82,6 @@ def test_a_crew_member_takes_every_step_of_its_own_order(site: Neighbourhood) ->
         assert worker.post(f"work-orders/{order['id']}/{action}", {})["state"] == state
     scene.level(5, 5)
     site.order_state(order["id"], "closed")
-    worker.close()
 
 
 def test_done_but_not_emptied_comes_back_to_the_same_crew(scene: Scene) -> None:

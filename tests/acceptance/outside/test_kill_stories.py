@@ -56,8 +56,7 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
         made = Trio(hub, broker, influx, InfluxReader(influx.url, "killed"), admin)
         yield made
         for site in made.sites:
-            for client in site.nodes:
-                client.close()
+            site.close()
         admin.close()
         assert hub.stop() == 0, hub.tail()
 

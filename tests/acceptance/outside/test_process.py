@@ -226,8 +226,7 @@ def test_time_of_messages_replays_hours_in_moments_with_the_same_decisions(hub: 
     hub.start()
     admin.login(*ADMIN)
     assert str(other.hello("telemetry")["hub_time"]).startswith("2026-11-01T06:00:00"), "the time is stored"
-    for node in site.nodes:
-        node.close()
+    site.close()
     admin.close()
 
 

@@ -253,4 +253,3 @@ def test_quarantine_is_filtered_by_node_and_reason_and_hidden_from_other_sites(
     stranger.problem("GET", f"quarantine/{row['id']}", status=404)
     stranger.problem("POST", f"quarantine/{row['id']}/discard", {"comment": "x"}, status=404)
     assert stranger.items("quarantine") == []
-    stranger.close()

@@ -195,7 +195,6 @@ def test_another_sites_object_is_404_and_in_no_list(site: Neighbourhood, other_s
     assert [item["id"] for item in stranger.items("facilities")] == [other_site.id("bin-2")]
     assert [item["id"] for item in stranger.items("sites")] == [other_site.slug]
     assert stranger.call("GET", "facilities", params={"site": site.slug}).json().get("items", []) == []
-    stranger.close()
 
 
 def test_without_a_token_everything_is_401(site: Neighbourhood) -> None:
@@ -208,9 +207,11 @@ def test_without_a_token_everything_is_401(site: Neighbourhood) -> None:
 
 
 def test_a_wrong_password_is_401_and_a_missing_one_names_the_field(site: Neighbourhood) -> None:
+    guesser = Rest(site.admin.base_url)
     with pytest.raises(Problem) as wrong:
-        Rest(site.admin.base_url).login(ADMIN[0], "not the password")
+        guesser.login(ADMIN[0], "not the password")
     assert wrong.value.status == 401
+    guesser.close()
     response = httpx2.post(f"{site.admin.base_url}{API}/auth/token", data={"username": ADMIN[0]})
     assert response.status_code == 422
     check_problem(response)
@@ -223,7 +224,6 @@ def test_an_auditor_reads_and_changes_nothing(site: Neighbourhood) -> None:
     assert auditor.get(f"nodes/{site.id('pi-1')}")["id"] == site.id("pi-1")
     auditor.problem("POST", "nodes", {"site": site.slug, "slug": "pi-2", "name": "x"}, status=403)
     auditor.problem("PATCH", f"nodes/{site.id('pi-1')}", {"name": "x"}, status=403)
-    auditor.close()
 
 
 def test_an_unknown_path_is_a_problem_too(site: Neighbourhood) -> None:

@@ -64,7 +64,6 @@ def test_a_press_is_sent_notified_heard_on_the_way_and_closed(site: Neighbourhoo
     site.order_state(order["id"], "closed")
     listed = client.hello("sos")["sos"]
     assert [(item["ref"], item["stage"]) for item in listed] == [("band-07:1187", "closed")]
-    carer.close()
 
 
 def test_a_press_behind_a_hole_calls_at_once_and_once(site: Neighbourhood) -> None:

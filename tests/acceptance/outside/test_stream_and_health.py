@@ -59,7 +59,6 @@ def test_the_stream_tells_only_what_the_caller_may_see(site: Neighbourhood, othe
         fill_bin(other_site, 81, 82)
         stream.wait(lambda told: told.event == "alert", what="an alert")
         assert {told.data["site"] for told in stream.told} == {other_site.slug}
-    stranger.close()
 
 
 def test_the_hub_is_alive_and_ready_part_by_part(world: World) -> None:

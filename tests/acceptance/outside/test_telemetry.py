@@ -148,7 +148,6 @@ def test_another_sites_telemetry_is_404(site: Neighbourhood, other_site: Neighbo
     stranger, _ = other_site.caller("op", "operator")
     stranger.problem("GET", f"facilities/{facility}/telemetry", params={"metric": "fill_percent"}, status=404)
     stranger.problem("GET", f"facilities/{facility}/events", status=404)
-    stranger.close()
 
 
 def test_events_are_stored_with_their_details_and_one_fact_is_one_fact(site: Neighbourhood) -> None:
