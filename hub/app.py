@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from sqlalchemy import Engine
 
 from hub.access.broker import BrokerAdmin
 from hub.access.passwords import Passwords
@@ -43,7 +42,7 @@ from hub.people.service import ensure_admin
 from hub.reactions import react
 from hub.settings import BrokerAdminKind, ClockKind, Settings
 from hub.storage import data_dir
-from hub.storage.sql.engine import open_engine
+from hub.storage.sql.engine import Engine, open_engine
 from hub.storage.sql.gate import Priority
 from hub.storage.sql.migrate import upgrade
 from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit

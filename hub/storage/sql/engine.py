@@ -8,6 +8,8 @@ from sqlalchemy.exc import ArgumentError
 
 from hub.errors import ConfigurationError
 
+__all__ = ["Engine", "open_engine"]
+
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",

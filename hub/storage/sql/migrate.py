@@ -1,4 +1,7 @@
-"""Brings a state database to this release's schema: `upgrade` at every start, `revision` when a developer changed the tables."""
+"""Brings a state database to this release's schema.
+
+`upgrade` runs at every start; `python -m hub.storage.sql.migrate "What changed"` writes a revision for changed tables.
+"""
 
 import sys
 from pathlib import Path
