@@ -22,6 +22,7 @@ from hub.storage.sql.incidents import SqlIncidents
 from hub.storage.sql.lanes import SqlLanes
 from hub.storage.sql.meta import SqlMeta
 from hub.storage.sql.notifications import SqlNotifications
+from hub.storage.sql.overview import SqlOverview
 from hub.storage.sql.people import SqlCrews, SqlPeople
 from hub.storage.sql.presses import SqlPresses
 from hub.storage.sql.quarantine import SqlQuarantine
@@ -65,6 +66,7 @@ class SqlUnit:
         self.notifications = SqlNotifications(connection)
         self.webhooks = SqlWebhooks(connection)
         self.stream = SqlStream(connection)
+        self.overview = SqlOverview(connection)
         self._pending: list[Event] = []
         self._happened: list[Event] = []
         self._callbacks: list[Callable[[], None]] = []
