@@ -41,21 +41,28 @@ CREATE TABLE calls (
 """
 
 
+_PRAGMAS: Final = (
+    "auto_vacuum = INCREMENTAL",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "journal_size_limit = 4194304",
+    "temp_store = MEMORY",
+    "cache_size = -1024",
+)
+
+
 class Database:
     """The file in the hands of its one writer: what a transaction has committed is on the disk when it returns."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file; its tables are not looked at."""
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
-        for pragma in (
-            "auto_vacuum = INCREMENTAL",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "journal_size_limit = 4194304",
-            "temp_store = MEMORY",
-            "cache_size = -1024",
-        ):
-            self._connection.execute(f"PRAGMA {pragma}").fetchall()
+        try:
+            for pragma in _PRAGMAS:
+                self._connection.execute(f"PRAGMA {pragma}").fetchall()
+        except sqlite3.Error:
+            self._connection.close()
+            raise
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """Every row of a query."""

@@ -78,18 +78,9 @@ def holder_of(data_dir: Path) -> str | None:
 
 
 def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> tuple[Outbox, Reset | None]:
-    fault = None
-    try:
-        database = Database(path)
-        if not database.is_empty():
-            fault = database.fault()
-            if fault is None:
-                return Outbox(database, boot=boot, new_epoch=new_epoch), None
-            database.close()
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        fault = str(error)
+    database, fault = _try(path)
+    if database is not None:
+        return Outbox(database, boot=boot, new_epoch=new_epoch), None
     epoch = new_epoch()
     kept = _set_aside(path, name=epoch) if fault is not None else None
     outbox = _create(path, boot=boot, epoch=epoch, new_epoch=new_epoch)
@@ -103,6 +94,24 @@ def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -
         return outbox, None
     outbox.set_fact("because", reset.because.value)
     return outbox, reset
+
+
+def _try(path: Path) -> tuple[Database | None, str | None]:
+    """Return the file where it is in order, what is wrong where it is not, and neither where it is new."""
+    try:
+        database = Database(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        return None, str(error)
+    try:
+        fault = None if (empty := database.is_empty()) else database.fault()
+    except sqlite3.DatabaseError as error:
+        empty, fault = False, str(error)
+    if empty or fault is not None:
+        database.close()
+        return None, fault
+    return database, None
 
 
 def _create(path: Path, *, boot: str, epoch: str, new_epoch: Callable[[], str]) -> Outbox:

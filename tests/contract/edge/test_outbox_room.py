@@ -1,0 +1,85 @@
+"""How the outbox makes room, and what a record costs."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from edge.outbox import Outbox
+from edge.outbox.clearing import KEEP_DONE_MS, Clearing
+from protocols.lanes import Lane
+from tests.contract.edge.outbox_life import OutboxLife, a_call, a_reading, an_event, places, rows, store
+
+DAY_MS = 86_400_000
+MONDAY_MS = 1_795_000_000_000
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Generator[Outbox]:
+    life = OutboxLife(tmp_path)
+    yield life.open()
+    life.crash()
+
+
+def test_done_rows_stay_for_seventy_two_hours_of_the_hubs_time(outbox: Outbox) -> None:
+    store(outbox, a_reading(), a_reading(), a_call())
+    outbox.mark_done(Lane.TELEMETRY, 1, hub_ms=MONDAY_MS)
+    outbox.mark_done(Lane.SOS, 1, hub_ms=MONDAY_MS)
+    outbox.mark_done(Lane.TELEMETRY, 2, hub_ms=MONDAY_MS + DAY_MS)
+    clearing = Clearing(outbox)
+    assert not clearing.drop_aged(hub_ms=MONDAY_MS + KEEP_DONE_MS - 1)
+    assert clearing.drop_aged(hub_ms=MONDAY_MS + KEEP_DONE_MS)
+    assert (outbox.min_retained(Lane.TELEMETRY), outbox.min_retained(Lane.SOS)) == (2, 2)
+    assert not clearing.drop_aged(hub_ms=MONDAY_MS + KEEP_DONE_MS)
+
+
+def test_what_a_restored_hub_asks_for_again_is_not_old(outbox: Outbox) -> None:
+    store(outbox, a_reading(), a_reading())
+    outbox.mark_done(Lane.TELEMETRY, 2, hub_ms=MONDAY_MS)
+    outbox.mark_done(Lane.TELEMETRY, 0, hub_ms=MONDAY_MS + DAY_MS)
+    assert not Clearing(outbox).drop_aged(hub_ms=MONDAY_MS + 30 * DAY_MS)
+    assert places(outbox) == ["1", "2"]
+
+
+def test_thinning_keeps_the_extremes_and_the_last_and_goes_over_nothing_twice(outbox: Outbox) -> None:
+    store(outbox, *[a_reading(level) for level in (5, 1, 5, 9, 5, 5, 5, 5)])
+    clearing = Clearing(outbox)
+    assert clearing.thin()
+    assert places(outbox) == ["1-1 thinned", "2", "3-3 thinned", "4", "5-7 thinned", "8"]
+    assert not clearing.thin()
+
+
+def test_eviction_takes_the_oldest_pending_telemetry_into_one_gap(outbox: Outbox) -> None:
+    store(outbox, *[a_reading(level % 100) for level in range(1_500)])
+    outbox.mark_done(Lane.TELEMETRY, 10, hub_ms=None)
+    clearing = Clearing(outbox)
+    assert clearing.evict()
+    assert places(outbox, first=11)[:2] == ["11-1010 evicted", "1011"]
+    assert clearing.evict()
+    assert places(outbox, first=11) == ["11-1500 evicted"]
+    assert not clearing.evict()
+
+
+def test_calls_and_events_are_never_thinned_or_evicted(outbox: Outbox) -> None:
+    store(outbox, a_call(), an_event(), a_reading())
+    clearing = Clearing(outbox)
+    while clearing.thin() or clearing.evict():
+        pass
+    assert [places(outbox, lane) for lane in Lane] == [["1"], ["1"], ["1-1 evicted"]]
+
+
+def test_done_rows_go_before_their_time_when_room_is_short_pending_ones_do_not(outbox: Outbox) -> None:
+    store(outbox, a_call("a:1"), a_call("a:2"))
+    outbox.mark_done(Lane.SOS, 1, hub_ms=None)
+    clearing = Clearing(outbox)
+    assert clearing.drop_done(Lane.SOS)
+    assert not clearing.drop_done(Lane.SOS)
+    assert len(rows(outbox, Lane.SOS, 2)) == 1
+
+
+def test_a_small_record_costs_less_than_sixty_bytes_beside_itself(outbox: Outbox) -> None:
+    draft = a_reading()
+    for _ in range(50):
+        store(outbox, *[draft] * 200)
+    file, free = Clearing(outbox).sizes()
+    assert (file - free) / 10_000 - len(draft.body) < 60
