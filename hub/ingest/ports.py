@@ -221,8 +221,8 @@ class Transactions(Protocol):
         """Open a transaction that waits for nobody but the one under way."""
         ...
 
-    def background(self) -> AbstractContextManager[Unit]:
-        """Open a transaction that lets people and life-safety go first."""
+    def background(self, *, at_ms: int | None = None) -> AbstractContextManager[Unit]:
+        """Open a transaction that lets people and life-safety go first; its reactions happen at `at_ms`, else now."""
         ...
 
     def read(self) -> AbstractContextManager[Unit]:

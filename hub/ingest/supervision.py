@@ -128,7 +128,7 @@ class Supervisor:
             facilities = unit.states.due_facilities(at_ms, SWEEP_LIMIT)
         if not nodes and not facilities:
             return False
-        with transactions.background() as unit:
+        with transactions.background(at_ms=at_ms) as unit:
             self._wake_nodes(unit, nodes, at_ms)
             self._wake_facilities(unit, facilities, at_ms)
         return len(nodes) == SWEEP_LIMIT or len(facilities) == SWEEP_LIMIT

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from hub.events import Event
 from hub.ids import new_ulid
@@ -64,7 +64,7 @@ def a_press(ref: str = "band-1:1", **changes: Any) -> dict[str, Any]:
 class IngestHarness:
     """One site with a node, a second node, a bin and a wristband; time stands still until it is moved."""
 
-    directory: Path
+    database_url: str
     now_ms: int = START_MS
     answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     happened: list[Event] = field(default_factory=list[Event])
@@ -72,7 +72,7 @@ class IngestHarness:
     fail_next: Exception | None = None
 
     def __post_init__(self) -> None:
-        self.engine = open_engine(f"sqlite:///{self.directory}/state.db")
+        self.engine = open_engine(self.database_url)
         metadata.create_all(self.engine)
         self._register()
         self.start()
@@ -81,9 +81,10 @@ class IngestHarness:
         """Begin with the memory of a new process, on the same stores."""
         self.transactions = SqlTransactions(self.engine, react=self._react, now_ms=self._now, new_id=new_ulid)
         self.transactions.listen(self.happened.extend)
-        registry = Directory()
-        renewal = Renewal(registry, self.transactions, now_ms=self._now)
-        self.supervisor = Supervisor(registry)
+        self.registry = Directory()
+        renewal = Renewal(self.registry, self.transactions, now_ms=self._now)
+        renewal.renew()
+        self.supervisor = Supervisor(self.registry)
         self.supervisor.start(self.transactions)
         acknowledger = Acknowledger(
             identity=Identity("hub-a", "gen"), publisher=self, transactions=self.transactions, now_ms=self._now
@@ -150,6 +151,20 @@ class IngestHarness:
         pipeline = self.pipelines["sos" if channel.lane is Lane.SOS else "rest"]
         pipeline.process([Incoming(NodeAddress("demo", node).topic(channel), payload, self.now_ms)])
 
+    def give_intervals(self, *, expected_interval_s: float) -> None:
+        """Have every device expected so often."""
+        with self.engine.begin() as connection:
+            connection.execute(update(devices).values(expected_interval_s=expected_interval_s))
+            for device in connection.execute(select(devices.c.id)).scalars().all():
+                connection.execute(insert(registry_changes).values(entity="devices", entity_id=device))
+
+    def register_node(self, slug: str) -> None:
+        """Register another node of the site."""
+        with self.engine.begin() as connection:
+            made = {"name": "", "version": 1, "created_at_ms": 0, "number": 9}
+            connection.execute(insert(nodes).values(id=f"demo.{slug}", site="demo", slug=slug, **made))
+            connection.execute(insert(registry_changes).values(entity="nodes", entity_id=f"demo.{slug}"))
+
     def lane(self, lane: Lane, epoch: str = EPOCH, node: str = "pi-1") -> LaneItem:
         """Return where a lane stands, by the database."""
         with self.transactions.read() as unit:
@@ -201,9 +216,10 @@ class IngestHarness:
             connection.execute(insert(registry_changes).values(entity="sites", entity_id="demo"))
 
 
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[IngestHarness]:
-    """Return a fresh harness."""
-    harness = IngestHarness(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ingest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IngestHarness]:
+    """Return a fresh harness on each of the state databases."""
+    url = f"sqlite:///{tmp_path}/state.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    harness = IngestHarness(url)
     yield harness
     harness.engine.dispose()
