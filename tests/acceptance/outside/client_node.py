@@ -68,14 +68,9 @@ class Link:
 
     def __init__(self, *, host: str, port: int, user: str, password: str, client_id: str | None = None) -> None:
         self._host, self._port, self.user = host, port, user
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id or user, protocol=mqtt.MQTTv5)
-        self._client.username_pw_set(user, password)
-        self._client.reconnect_delay_set(min_delay=1, max_delay=2)
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_publish = self._on_publish
+        self._password, self._client_id = password, client_id or user
+        self._will: tuple[str, bytes] | None = None
+        self._client = self._new_client()
         self._turn = threading.Condition()
         self._connack: ReasonCode | None = None
         self._subacks: dict[int, list[ReasonCode]] = {}
@@ -88,11 +83,12 @@ class Link:
 
     def will(self, topic: str, payload: bytes) -> None:
         """The last will, retained at QoS 1; before open()."""
-        self._client.will_set(topic, payload, qos=1, retain=True)
+        self._will = (topic, payload)
 
     def open(self, *, timeout_s: float = 10) -> None:
         """Connects with clean start and keepalive 10 s; Refused with the broker's words."""
         self._connack = None
+        self._client = self._new_client()
         self._client.connect(self._host, self._port, keepalive=10, clean_start=True)
         self._client.loop_start()
         self._running = True
@@ -155,6 +151,7 @@ class Link:
         if self._running:
             self._client.disconnect()
             self._client.loop_stop()
+            self._client._reset_sockets()  # noqa: SLF001 - paho leaves its pair of sockets to the collector
             self._running = False
 
     def cut(self) -> None:
@@ -162,10 +159,21 @@ class Link:
         if self._running:
             self._client.on_disconnect = None
             self._client.loop_stop()
-            sock = self._client.socket()
-            if sock is not None:
-                sock.close()
+            self._client._reset_sockets()  # noqa: SLF001 - paho knows no rude end
             self._running = False
+
+    def _new_client(self) -> mqtt.Client:
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=mqtt.MQTTv5)
+        client.username_pw_set(self.user, self._password)
+        client.reconnect_delay_set(min_delay=1, max_delay=2)
+        if self._will is not None:
+            client.will_set(*self._will, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        return client
 
     def _on_connect(self, client: mqtt.Client, _u: Any, _f: Any, reason: ReasonCode, _p: Properties | None) -> None:
         with self._turn:
