@@ -57,6 +57,16 @@ class AgentProcess:
         self._process.send_signal(number)
         return self._process.wait(timeout=WAIT_S)
 
+    def drain(self) -> dict[str, Any]:
+        """Start without devices, wait until everything is done, and stop in order; return what the outbox says."""
+        text = self.config.read_text()
+        self.config.write_text(text.partition("[[devices]]")[0])
+        self.start()
+        wait_until(lambda: all(lane["pending"] == 0 for lane in self.outbox()["lanes"]), "everything is done")
+        assert self.stop() == 0
+        self.config.write_text(text)
+        return self.outbox()
+
     def outbox(self) -> dict[str, Any]:
         """What `linli-edge outbox --json` says, beside the running agent."""
         return json.loads(run_edge("outbox", "--json", "--config", str(self.config)).stdout)
