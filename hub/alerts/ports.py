@@ -74,10 +74,6 @@ class AlertRepository(Protocol):
         """Tell whether `due` would return something."""
         ...
 
-    def earliest_wake_ms(self) -> int | None:
-        """Return the earliest `wake_at_ms`, or None where none waits."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class HeardPress:

@@ -35,18 +35,6 @@ class NotificationRepository(Protocol):
         """Cancel the unsent rows of these steps of an alert or of an order; return how many."""
         ...
 
-    def find(
-        self,
-        *,
-        sites: frozenset[str] | None = None,
-        alert: str | None = None,
-        state: NotificationState | None = None,
-        before: str | None = None,
-        limit: int = 50,
-    ) -> Sequence[Notification]:
-        """Return rows, newest first."""
-        ...
-
     def subject_name(self, subject: Subject) -> str:
         """Return what people call the subject: the name of the facility, node or site, else its id."""
         ...

@@ -72,10 +72,6 @@ class OrderRepository(Protocol):
         """Tell whether `due` would return something."""
         ...
 
-    def earliest_wake_ms(self) -> int | None:
-        """Return the earliest `wake_at_ms`, or None where none waits."""
-        ...
-
     def able_crews(self, site: str, skill: Skill) -> Sequence[CrewLoad]:
         """Return the crews of the site that have the skill and are not retired."""
         ...

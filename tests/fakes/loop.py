@@ -263,25 +263,6 @@ class MemoryNotifications:
         self.rows |= {row.id: outbox.cancel(row) for row in about}
         return len(about)
 
-    def find(
-        self,
-        *,
-        sites: frozenset[str] | None = None,
-        alert: str | None = None,
-        state: NotificationState | None = None,
-        before: str | None = None,
-        limit: int = 50,
-    ) -> Sequence[Notification]:
-        found = [
-            row
-            for row in sorted(self.rows.values(), key=lambda row: row.id, reverse=True)
-            if (sites is None or row.site in sites)
-            and alert in {None, row.alert}
-            and state in {None, row.state}
-            and (before is None or row.id < before)
-        ]
-        return found[:limit]
-
     def subject_name(self, subject: Subject) -> str:
         identifier = subject.facility or subject.node or subject.site
         return self.names.get(identifier, identifier)

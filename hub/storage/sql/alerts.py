@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub.alerts.alert import Alert, AlertLogEntry, AlertState, AlertStep, SosOutcome
@@ -124,9 +124,6 @@ class SqlAlerts:
     def any_due(self, at_ms: int) -> bool:
         due = select(alerts.c.id).where(alerts.c.wake_at_ms <= at_ms).limit(1)
         return self._connection.execute(due).first() is not None
-
-    def earliest_wake_ms(self) -> int | None:
-        return self._connection.execute(select(func.min(alerts.c.wake_at_ms))).scalar()
 
     def _one(self, statement: Select[Any]) -> Alert | None:
         return next(iter(self._all(statement)), None)

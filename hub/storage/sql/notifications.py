@@ -81,26 +81,6 @@ class SqlNotifications:
         )
         return changed.rowcount
 
-    def find(
-        self,
-        *,
-        sites: frozenset[str] | None = None,
-        alert: str | None = None,
-        state: NotificationState | None = None,
-        before: str | None = None,
-        limit: int = 50,
-    ) -> Sequence[Notification]:
-        statement = select(notifications).order_by(notifications.c.id.desc()).limit(limit)
-        if sites is not None:
-            statement = statement.where(notifications.c.site.in_(sites))
-        if alert is not None:
-            statement = statement.where(notifications.c.alert == alert)
-        if state is not None:
-            statement = statement.where(notifications.c.state == state.value)
-        if before is not None:
-            statement = statement.where(notifications.c.id < before)
-        return [_notification(row) for row in self._connection.execute(statement)]
-
     def subject_name(self, subject: Subject) -> str:
         table, identifier = sites, subject.site
         if subject.facility is not None:

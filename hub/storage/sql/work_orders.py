@@ -112,9 +112,6 @@ class SqlWorkOrders:
         due = select(work_orders.c.id).where(work_orders.c.wake_at_ms <= at_ms).limit(1)
         return self._connection.execute(due).first() is not None
 
-    def earliest_wake_ms(self) -> int | None:
-        return self._connection.execute(select(func.min(work_orders.c.wake_at_ms))).scalar()
-
     def able_crews(self, site: str, skill: Skill) -> Sequence[CrewLoad]:
         busy = and_(work_orders.c.crew == crews.c.id, work_orders.c.state.not_in([state.value for state in OVER]))
         able = (

@@ -135,7 +135,7 @@ class NotificationLife(RuleBasedStateMachine):
             assert (row.sent_at_ms is not None) == (row.state is NotificationState.SENT)
 
     def teardown(self) -> None:
-        """Let the network heal: all that is still wanted arrives, and every alert was told, or taken, or over before."""
+        """Let the network heal: what is still wanted arrives, and every alert was told, or taken, or over before."""
         for _ in range(3):
             self.second += 3_600
             self.story.at(self.second)

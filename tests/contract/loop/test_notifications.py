@@ -1,0 +1,135 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from hub.errors import StaleVersionError
+from hub.notification.outbox import NotificationState, lease
+from hub.notification.stream import StreamKind
+from hub.notification.webhook import Webhook
+from tests.contract.loop.stores import BIN, NODE, OTHER, SITE, Repositories, row
+
+
+class TestNotifications:
+    def test_a_row_is_read_as_it_was_written(self, stores: Repositories) -> None:
+        whole = row(
+            state=NotificationState.LEASED,
+            attempts=3,
+            leased_until_ms=5,
+            sent_at_ms=6,
+            error="HTTP 503",
+            work_order="01JO",
+        )
+        stores.notifications.add(whole, row(2))
+        stores.notifications.add()
+        assert stores.notifications.get(whole.id) == whole
+        assert stores.notifications.get("01JNONE") is None
+
+    def test_due_rows_come_oldest_first_by_lane_without_busy_places(self, stores: Repositories) -> None:
+        stores.notifications.add(row(1), row(2), row(3, life_safety=True), row(4, next_attempt_ms=9_000))
+
+        def ids(
+            *, life_safety: bool = False, at_ms: int = 2_000, busy: Sequence[str] = (), limit: int = 9
+        ) -> list[str]:
+            found = stores.notifications.due(life_safety=life_safety, at_ms=at_ms, busy=busy, limit=limit)
+            return [one.id for one in found]
+
+        assert ids() == [row(1).id, row(2).id]
+        assert ids(life_safety=True) == [row(3).id]
+        assert ids(busy=["webhook:hook-1"]) == [row(2).id]
+        assert ids(limit=1) == [row(1).id]
+        assert ids(at_ms=1_001) == [row(1).id]
+        assert ids(at_ms=1_000) == []
+
+    def test_a_dead_senders_row_is_due_again(self, stores: Repositories) -> None:
+        stores.notifications.add(row())
+        held = lease(row(), at_ms=2_000)
+        assert held is not None
+        assert held.leased_until_ms is not None
+        assert stores.notifications.save(held, was=NotificationState.PENDING, attempts=0)
+        due = stores.notifications.due
+        assert due(life_safety=False, at_ms=held.leased_until_ms - 1, busy=(), limit=9) == []
+        assert due(life_safety=False, at_ms=held.leased_until_ms, busy=(), limit=9) == [held]
+
+    def test_a_row_is_leased_to_one_sender(self, stores: Repositories) -> None:
+        stores.notifications.add(row())
+        held = lease(row(), at_ms=2_000)
+        assert held is not None
+        assert stores.notifications.save(held, was=NotificationState.PENDING, attempts=0)
+        assert not stores.notifications.save(held, was=NotificationState.PENDING, attempts=0)
+        assert not stores.notifications.save(held, was=NotificationState.LEASED, attempts=0)
+
+    def test_the_timer_knows_the_next_row_of_each_lane(self, stores: Repositories) -> None:
+        assert stores.notifications.next_due_ms(life_safety=False) is None
+        stores.notifications.add(row(1, next_attempt_ms=9_000), row(2, life_safety=True, next_attempt_ms=500))
+        stores.notifications.add(
+            row(3, state=NotificationState.LEASED, next_attempt_ms=None, leased_until_ms=7_000),
+            row(4, state=NotificationState.SENT, next_attempt_ms=None),
+        )
+        assert stores.notifications.next_due_ms(life_safety=False) == 7_000
+        assert stores.notifications.next_due_ms(life_safety=True) == 500
+
+    def test_cancelling_stops_the_unsent_rows_of_these_steps(self, stores: Repositories) -> None:
+        stores.notifications.add(
+            row(1),
+            row(2, state=NotificationState.LEASED, next_attempt_ms=None, leased_until_ms=5),
+            row(3, state=NotificationState.SENT, next_attempt_ms=None),
+            row(4, step="resolved"),
+            row(5, alert="01JOTHER"),
+            row(6, alert=None, work_order="01JO", step="assigned"),
+        )
+        assert stores.notifications.cancel(alert="01JA", steps=("fired", "refired")) == 2
+        found = [stores.notifications.get(row(number).id) for number in range(1, 7)]
+        states = [one.state.value for one in found if one is not None]
+        assert states == ["cancelled", "cancelled", "sent", "pending", "pending", "pending"]
+        assert stores.notifications.cancel(work_order="01JO", steps=("assigned",)) == 1
+        assert stores.notifications.next_due_ms(life_safety=False) == 1_004
+
+    def test_things_are_called_by_their_names(self, stores: Repositories) -> None:
+        name = stores.notifications.subject_name
+        assert [name(BIN), name(NODE), name(SITE)] == ["东门", "Gate house", "Demo"]
+        assert name(OTHER) == "other.bin-1"
+        assert stores.notifications.crew_name("demo.waste-1") == "Crew waste-1"
+        assert stores.notifications.crew_name("demo.none") == "demo.none"
+
+
+class TestWebhooks:
+    def test_webhooks_are_kept_changed_and_forgotten(self, stores: Repositories) -> None:
+        hook = Webhook(
+            id="01JH1", site="demo", url="https://e.org", secret="whsec_AA", events=("alert.fired",), created_at_ms=1
+        )
+        stores.webhooks.add(hook)
+        stores.webhooks.add(replace(hook, id="01JH2", site="other"))
+        assert stores.webhooks.get("01JH1") == hook
+        assert list(stores.webhooks.enabled("demo")) == [hook]
+        assert [found.id for found in stores.webhooks.find()] == ["01JH2", "01JH1"]
+        assert [found.id for found in stores.webhooks.find(sites=frozenset({"demo"}))] == ["01JH1"]
+        assert [found.id for found in stores.webhooks.find(before="01JH2", limit=5)] == ["01JH1"]
+        stores.webhooks.save(replace(hook, version=2, disabled_at_ms=9))
+        assert list(stores.webhooks.enabled("demo")) == []
+        with pytest.raises(StaleVersionError):
+            stores.webhooks.save(replace(hook, version=2))
+        stores.webhooks.remove("01JH1")
+        assert stores.webhooks.get("01JH1") is None
+
+
+class TestStream:
+    def test_events_are_replayed_after_the_last_one_seen(self, stores: Repositories) -> None:
+        assert stores.stream.last_id() == 0
+        stores.stream.append(StreamKind.ALERT, {"id": "01JA", "名": "已满"}, site="demo", at_ms=1)
+        stores.stream.append(StreamKind.NODE, {"id": "n"}, site="other", at_ms=2)
+        stores.stream.append(StreamKind.WORK_ORDER, {"id": "01JO"}, site="demo", at_ms=3)
+        first, second, third = stores.stream.after(0)
+        assert (first.event, first.data, first.at_ms) == (StreamKind.ALERT, '{"id":"01JA","名":"已满"}', 1)
+        assert first.id < second.id < third.id == stores.stream.last_id()
+        assert [event.id for event in stores.stream.after(first.id)] == [second.id, third.id]
+        assert [event.id for event in stores.stream.after(0, sites=frozenset({"demo"}))] == [first.id, third.id]
+        assert [event.id for event in stores.stream.after(0, limit=1)] == [first.id]
+
+    def test_what_is_old_is_forgotten_and_ids_go_on_rising(self, stores: Repositories) -> None:
+        for at_ms in (1, 2, 3):
+            stores.stream.append(StreamKind.ALERT, {}, site="demo", at_ms=at_ms)
+        last = stores.stream.last_id()
+        assert stores.stream.prune(4) == 3
+        stores.stream.append(StreamKind.ALERT, {}, site="demo", at_ms=5)
+        assert stores.stream.last_id() > last
