@@ -87,7 +87,7 @@ def get_rule(
     caller: Reader,
     scope: Annotated[ScopeText | None, Query(description=_SCOPE, examples=["demo"])] = None,
 ) -> Response:
-    """Show the parameters of a fault code; without a scope the defaults."""
+    """Show the parameters of a fault code; without a scope the defaults. Those of life safety have none."""
     code = known_fault(fault_code)
     with caller.services.transactions.read() as unit:
         return answers.shown(_item(unit, _chain(unit, caller, scope), code))

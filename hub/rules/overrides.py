@@ -38,16 +38,12 @@ class OverrideRepository(Protocol):
 
 
 def known_fault(text: str) -> FaultCode:
-    """Return the fault code; raises NotFoundError for what is none, ConflictError for one without parameters."""
+    """Return the fault code; raises NotFoundError for what is none."""
     try:
-        fault_code = FaultCode(text)
+        return FaultCode(text)
     except ValueError:
         message = f"there is no rule {text}"
         raise NotFoundError(message) from None
-    if fault_code not in PARAMETERS:
-        message = f"{text} has no parameters: nobody can set it less urgent"
-        raise ConflictError(message)
-    return fault_code
 
 
 def find_scope(overrides: OverrideRepository, text: str) -> tuple[Scope, ...] | None:
@@ -60,7 +56,12 @@ def find_scope(overrides: OverrideRepository, text: str) -> tuple[Scope, ...] | 
 
 
 def effective(overrides: OverrideRepository, chain: Sequence[Scope], fault_code: FaultCode) -> dict[str, Any]:
-    """Return the parameters in force at the last scope of the chain; of an empty one the defaults."""
+    """Return the parameters in force at the last scope of the chain; of an empty one the defaults.
+
+    Life safety has none.
+    """
+    if fault_code not in PARAMETERS:
+        return {}
     set_for = [overrides.get(scope, fault_code).parameters for scope in chain]
     return asdict(merge(PARAMETERS[fault_code], *set_for))
 
@@ -76,8 +77,12 @@ def set_parameters(
 ) -> StoredOverride:
     """Set the parameters of the last scope of the chain, in place of what was set there.
 
-    Raises ParameterError naming every fault; StaleVersionError where somebody else was first.
+    Raises ParameterError naming every fault; StaleVersionError where somebody else was first; ConflictError for a fault
+    code without parameters: nobody can make an SOS less urgent.
     """
+    if fault_code not in PARAMETERS:
+        message = f"{fault_code} has no parameters"
+        raise ConflictError(message)
     *around, scope = chain
     former = overrides.get(scope, fault_code)
     if expected_version is not None and former.version != expected_version:

@@ -1,0 +1,60 @@
+"""A fresh world behind the API for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.api.client import Client, World, build_world, dispose
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Everything behind the API, with the administrator alone in it."""
+    made = build_world(f"sqlite:///{tmp_path / 'state.db'}")
+    yield made
+    dispose(made)
+
+
+@pytest.fixture
+def admin(world: World) -> Client:
+    """The administrator of every site."""
+    return world.admin
+
+
+@pytest.fixture
+def demo(admin: Client) -> Client:
+    """The administrator, with a site `demo` that has a grid, a bin with its sensor, and a node."""
+    admin.post(
+        "sites",
+        {
+            "slug": "demo",
+            "name": "示范小区",
+            "time_zone": "Asia/Shanghai",
+            "location": {"lat": 31.2, "lon": 121.5},
+        },
+    )
+    admin.post("grids", {"site": "demo", "slug": "g1", "name": "一号网格"})
+    admin.post("facilities", {"site": "demo", "slug": "bin-42", "kind": "bin", "name": "Bin", "grid": "demo.g1"})
+    admin.post("nodes", {"site": "demo", "slug": "pi-1", "name": "Pi"})
+    admin.post(
+        "devices",
+        {
+            "site": "demo",
+            "slug": "bin-42-us",
+            "kind": "fill_level",
+            "facility": "demo.bin-42",
+            "node": "demo.pi-1",
+            "expected_interval_s": 3600,
+        },
+    )
+    return admin
+
+
+@pytest.fixture
+def other(admin: Client) -> Client:
+    """The administrator, with a site `other` that has a bin and a node."""
+    admin.post("sites", {"slug": "other", "name": "Other", "time_zone": "UTC"})
+    admin.post("facilities", {"site": "other", "slug": "bin-1", "kind": "bin", "name": "Bin"})
+    admin.post("nodes", {"site": "other", "slug": "pi-1", "name": "Pi"})
+    return admin
