@@ -26,13 +26,23 @@ _TELEMETRY: Final = "/up/telemetry"
 class Worker:
     """Takes the messages of one source through one pipeline."""
 
-    def __init__(self, name: str, *, source: Source, pipeline: Pipeline, metrics: Metrics, linger_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        source: Source,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        linger_s: float,
+        retry_s: float = RETRY_S,
+    ) -> None:
         """Wire it; `linger_s` is how long a lone message waits for company before it is committed."""
         self._name = name
         self._source = source
         self._pipeline = pipeline
         self._metrics = metrics
         self._linger_s = linger_s
+        self._retry_s = retry_s
         self._queue: SimpleQueue[Incoming | None] = SimpleQueue()
         self._put_bytes = 0
         self._taken_bytes = 0
@@ -77,7 +87,7 @@ class Worker:
                 self._pipeline.process(batch)
             except StorageError as error:
                 log.error("ingest.commit_failed", consumer=self._name, messages=len(batch), reason=str(error))  # noqa: TRY400 one line says it
-                self._stopping.wait(RETRY_S)
+                self._stopping.wait(self._retry_s)
 
     def _next_batch(self) -> list[Incoming]:
         first = self._queue.get()

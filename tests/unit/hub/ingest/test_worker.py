@@ -1,0 +1,119 @@
+"""A consumer under load: batches by size and age, telemetry shed and counted, everything else kept."""
+
+import threading
+from collections.abc import Sequence
+from typing import cast
+
+from hub.errors import StorageError
+from hub.ingest.pipeline import Pipeline
+from hub.ingest.sources import Deliver, Incoming
+from hub.ingest.worker import BATCH_MESSAGES, QUEUE_BYTES, Worker
+from hub.metrics import Metrics
+
+
+class FakeSource:
+    def __init__(self) -> None:
+        self.started = self.stopped = False
+
+    def start(self, deliver: Deliver) -> None:
+        self.started = True
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class FakePipeline:
+    """Keeps the batches it is given; waits while its gate is closed."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Incoming]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.error: Exception | None = None
+        self.done = threading.Semaphore(0)
+
+    def process(self, batch: Sequence[Incoming]) -> None:
+        self.entered.set()
+        assert self.gate.wait(10)
+        self.batches.append(list(batch))
+        self.done.release()
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+
+def a_worker(pipeline: FakePipeline) -> tuple[Worker, FakeSource, Metrics]:
+    source, metrics = FakeSource(), Metrics()
+    into = cast("Pipeline", pipeline)
+    made = Worker("rest", source=source, pipeline=into, metrics=metrics, linger_s=0.0, retry_s=0.0)
+    return made, source, metrics
+
+
+def a_message(lane: str = "telemetry", payload: bytes = b"x") -> Incoming:
+    return Incoming(f"linli/v1/demo/pi-1/up/{lane}", payload, 0)
+
+
+def shed(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("linli_messages_shed_total") or 0
+
+
+def test_what_waits_is_taken_in_batches_in_order() -> None:
+    pipeline = FakePipeline()
+    worker, source, _ = a_worker(pipeline)
+    pipeline.gate.clear()
+    worker.start()
+    assert source.started
+    messages = [a_message(payload=str(number).encode()) for number in range(BATCH_MESSAGES + 10)]
+    worker.deliver(messages[0])
+    assert pipeline.entered.wait(5)
+    for message in messages[1:]:
+        worker.deliver(message)
+    pipeline.gate.set()
+    for _ in range(3):
+        assert pipeline.done.acquire(timeout=5)
+    worker.stop()
+    assert source.stopped
+    assert [len(batch) for batch in pipeline.batches] == [1, BATCH_MESSAGES, 9]
+    assert [message for batch in pipeline.batches for message in batch] == messages
+
+
+def test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else() -> None:
+    pipeline = FakePipeline()
+    worker, _, metrics = a_worker(pipeline)
+    big = b"x" * (QUEUE_BYTES // 4)
+    for _ in range(4):
+        worker.deliver(a_message(payload=big))
+    assert shed(metrics) == 0
+    worker.deliver(a_message())
+    assert shed(metrics) == 1
+    worker.deliver(a_message("event"))
+    worker.deliver(a_message("hello/telemetry"))
+    assert shed(metrics) == 1
+    worker.start()
+    for _ in range(4):
+        assert pipeline.done.acquire(timeout=5)
+    worker.deliver(a_message())
+    assert pipeline.done.acquire(timeout=5)
+    worker.stop()
+    assert shed(metrics) == 1
+
+
+def test_a_commit_that_fails_stops_nobody() -> None:
+    pipeline = FakePipeline()
+    worker, _, _ = a_worker(pipeline)
+    pipeline.error = StorageError("disk full")
+    worker.start()
+    worker.deliver(a_message())
+    assert pipeline.done.acquire(timeout=5)
+    worker.deliver(a_message())
+    assert pipeline.done.acquire(timeout=5)
+    worker.stop()
+    assert len(pipeline.batches) == 2
+
+
+def test_stopping_twice_is_no_fault() -> None:
+    worker, _, _ = a_worker(FakePipeline())
+    worker.start()
+    worker.stop()
+    worker.stop()
