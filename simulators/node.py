@@ -25,8 +25,10 @@ from simulators.uplink import Identity, Outgoing, Uplink
 
 KEEPALIVE_S: Final = 10
 _VERSION: Final = "linli-sim"
-_RECONNECT_S: Final = {True: (0.2, 3.0), False: (1.0, 30.0)}
-"""Shortest and longest wait before connecting again, for the SOS connection and for the other."""
+LONGEST_RECONNECT_S: Final = 30.0
+"""Longest wait before connecting again."""
+_SOS_RECONNECT_S: Final = (0.2, 3.0)
+_SHORTEST_RECONNECT_S: Final = 1.0
 _SOCKET_OPTIONS: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 """Small messages go out at once."""
 _GOODBYE_S: Final = 2.0
@@ -90,6 +92,7 @@ class Node:
         clock: NodeClock,
         rng: Random,
         network: Network = PERFECT,
+        reconnect_within_s: float = LONGEST_RECONNECT_S,
         on_receipt: Callable[[SosReceipt], None] | None = None,
     ) -> None:
         """`rng` drives jitter and the network's faults, never what the records say."""
@@ -104,6 +107,7 @@ class Node:
         self._rng = rng
         self._network = network
         self._on_receipt = on_receipt
+        self._reconnect_s = {True: _SOS_RECONNECT_S, False: (_SHORTEST_RECONNECT_S, reconnect_within_s)}
         self._began_s = clock.moment().monotonic_s
         self._stopping = asyncio.Event()
         self._wake = {True: asyncio.Event(), False: asyncio.Event()}
@@ -163,11 +167,11 @@ class Node:
                 await self._session(sos=sos)
             except* aiomqtt.MqttError as lost:
                 self.trouble = _innermost(lost)
-            if self._clock.moment().monotonic_s - began_s > _RECONNECT_S[sos][1]:
+            if self._clock.moment().monotonic_s - began_s > self._reconnect_s[sos][1]:
                 attempts = 0
             for uplink in self._lanes(sos=sos):
                 uplink.disconnected()
-            shortest, longest = _RECONNECT_S[sos]
+            shortest, longest = self._reconnect_s[sos]
             attempts += 1
             await self._pause(self._rng.uniform(shortest, min(longest, shortest * 2**attempts)))
 

@@ -17,9 +17,10 @@ SPEED: Final = 60.0
 """A minute of the community passes in a second."""
 REPORT_EVERY_S: Final = 2.0
 """Real seconds between two readings of a sensor."""
-EXPECTED_EVERY_S: Final = 20
+EXPECTED_EVERY_S: Final = 15
 """What the registry is told: sensors report faster here, and silence counts from this."""
 HELLO_EVERY_S: Final = 5.0
+RECONNECT_WITHIN_S: Final = 4.0
 BINS: Final = "pi-bins"
 LAMPS: Final = "pi-lamps"
 BANDS: Final = "pi-bands"
@@ -34,7 +35,7 @@ _DUSK_LOCAL_H: Final = 20
 RULES: Final[Mapping[str, Mapping[str, float]]] = {
     "binFull": {"verify_window_s": 10, "review_s": 3},
     "lampFailure": {"settle_s": 2, "verify_window_s": 20, "review_s": 3},
-    "nodeOffline": {"after_s": 15, "verify_window_s": 30, "review_s": 5},
+    "nodeOffline": {"after_s": 12, "verify_window_s": 30, "review_s": 5},
     "communicationFailure": {"missed_intervals": 2, "verify_window_s": 60},
 }
 """What the demo sets by PUT rules/<code>, so that two minutes are enough; all else is as shipped."""

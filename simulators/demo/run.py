@@ -21,6 +21,7 @@ from simulators.demo.cast import (
     HELLO_EVERY_S,
     NODE_NAMES,
     PEOPLE,
+    RECONNECT_WITHIN_S,
     RULES,
     SPEED,
     YARD,
@@ -201,6 +202,7 @@ def _fleet(
             clock=clock,
             rng=Random(f"{_SEED}/{node}"),
             hello_interval_s=HELLO_EVERY_S,
+            reconnect_within_s=RECONNECT_WITHIN_S,
             on_receipt=show_receipt,
         )
         for node in community.nodes

@@ -115,7 +115,8 @@ async def dead_node(scenery: Scenery) -> None:
     await scenery.yard.pull()
     node = scenery.rest_id(YARD)
     alert = await scenery.watcher.alert("nodeOffline", state="firing", node=node, within_s=STEP_WITHIN_S)
-    await scenery.watcher.suppressed(alert["id"], within_s=2 * STEP_WITHIN_S)
+    served = sum(place.node == YARD for place in scenery.fleet.world.places)
+    await scenery.watcher.suppressed(alert["id"], count=served, within_s=2 * STEP_WITHIN_S)
     scenery.say("# One message for a dead node, not one for each of its sensors. The cable is put back.")
     await scenery.yard.plug()
 

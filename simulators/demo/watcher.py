@@ -76,14 +76,14 @@ class Watcher:
 
         return await self._until(found, f"a work order for alert {alert_id}", within_s)
 
-    async def suppressed(self, parent_id: str, *, within_s: float) -> list[Item]:
-        """Return the alerts that are held back because that one explains them, once there is one."""
+    async def suppressed(self, parent_id: str, *, count: int, within_s: float) -> list[Item]:
+        """Return the alerts that are held back because that one explains them, once there are so many."""
 
         def found() -> list[Item] | None:
             children = [alert for alert in self.alerts.values() if alert.get("suppressed_by") == parent_id]
-            return children or None
+            return children if len(children) >= count else None
 
-        return await self._until(found, f"an alert that {parent_id} explains", within_s)
+        return await self._until(found, f"{count} alerts that {parent_id} explains", within_s)
 
     def _take(self, name: str, item: Item) -> None:
         known = self.alerts if name == "alert" else self.orders

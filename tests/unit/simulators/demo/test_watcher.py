@@ -101,7 +101,7 @@ def test_a_state_that_was_passed_meanwhile_still_counts() -> None:
 
 def test_a_held_back_alert_is_no_step() -> None:
     stream = FakeStream(("alert", alert("firing", suppressed_by="P1")))
-    children, said = watching(stream, lambda watcher: watcher.suppressed("P1", within_s=5))
+    children, said = watching(stream, lambda watcher: watcher.suppressed("P1", count=1, within_s=5))
 
     assert [child["id"] for child in children] == ["A1"]
     assert all(line.startswith("#") for line in said)
