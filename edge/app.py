@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -22,7 +23,7 @@ from edge.agent.upkeep import Upkeep
 from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
 from edge.clock import EARLIEST, Clock, ClockSource
 from edge.drivers.driver import DriverContext, Occurrence, build_parts
-from edge.errors import DriverError, InvalidOptions, InvalidSettings
+from edge.errors import DriverError, InvalidOptions, InvalidSettings, OutboxError
 from edge.ids import boot_of, machine_of, new_epoch, new_ref
 from edge.link import Endpoint, Link, LinkName, Will, try_out
 from edge.outbox import Opened, Reset, holder_of, open_outbox
@@ -124,8 +125,10 @@ def run(configured: Configured) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         _run_opened(configured, opened, clock=clock, inbox=inbox, devices=devices, where=where, machine=machine)
-    except BaseException:
+    except BaseException as error:
         opened.close(in_order=False)
+        if isinstance(error, sqlite3.Error):
+            raise OutboxError(f"outbox: {error}; it is checked at the next start") from error
         raise
     opened.close(in_order=True)
 
@@ -189,7 +192,7 @@ def _run_opened(
             report=report,
         ),
         devices=devices,
-        links=links,
+        rest=links[LinkName.REST],
         address=address,
         version=VERSION,
         new_ref=new_ref,

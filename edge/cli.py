@@ -14,7 +14,7 @@ from edge.logs import set_up
 OK: Final = 0
 FAILED: Final = 1
 MISUSED: Final = 2
-_EXTRAS: Final = {"paho": "edge", "gpiozero": "edge", "lgpio": "gpio"}
+_EXTRAS: Final = {"paho": ("paho-mqtt", "edge"), "gpiozero": ("gpiozero", "edge"), "lgpio": ("lgpio", "gpio")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,10 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return FAILED
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
+        found = _EXTRAS.get((error.name or "").partition(".")[0])
+        if found is None:
             raise
-        _complain(f"{error.name} is not installed; run: pip install 'linli[{extra}]'")
+        library, extra = found
+        _complain(f"{library} is not installed; run: pip install 'linli[{extra}]'")
         return MISUSED
 
 

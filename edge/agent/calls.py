@@ -52,15 +52,17 @@ class Calls:
         self._showers = [shower for shower in showers if shower.shows]
         self._boot = boot
         self._open = [call for call in book.calls() if call.closed_at is None]
+        self._unstored: set[str] = set()
         self._on: dict[str, tuple[str, CallShown]] = {}
 
-    def changed(self, moment: Moment) -> None:
-        """Calls were stored or marked: show where they stand now."""
-        self._open = [call for call in self._book.calls() if call.closed_at is None]
-        self.tick(moment)
+    def stored(self, moment: Moment) -> None:
+        """Calls were written down."""
+        self._unstored.clear()
+        self._changed(moment)
 
     def unstored(self, device: str, ref: str) -> None:
-        """A call could not even be written down: its device must show that."""
+        """A call could not even be written down: its device must show that until it is."""
+        self._unstored.add(device)
         for shower in self._showers:
             if not shower.calls_for_help or shower.slug == device:
                 self._show(shower, ref, CallShown.FAILED)
@@ -77,7 +79,7 @@ class Calls:
             by = receipt.by if stage is CallStage.HEARD else None
             news = self._book.mark_call(receipt.ref, stage, at=at, by=by) or news
         if news:
-            self.changed(moment)
+            self._changed(moment)
 
     def listed(self, refs: set[str], moment: Moment) -> None:
         """The home hub's whole list, in answer to a hello: calls it took and lists no longer are closed."""
@@ -85,16 +87,22 @@ class Calls:
             sent_ms = parse_instant_ms(call.sent_at)
             if call.ref not in refs and sent_ms is not None and to_ms(moment.at) - sent_ms > FORGOTTEN_AFTER_MS:
                 self._book.mark_call(call.ref, CallStage.CLOSED, at=format_instant(moment.at))
-                self.changed(moment)
+                self._changed(moment)
 
     def tick(self, moment: Moment) -> None:
         """Show what has changed, also by waiting."""
         for shower in self._showers:
+            if self._unstored and (not shower.calls_for_help or shower.slug in self._unstored):
+                continue
             mine = [call for call in self._open if not shower.calls_for_help or call.device == shower.slug]
             if mine:
                 self._show(shower, mine[-1].ref, self._shown(mine[-1], moment))
             elif shower.slug in self._on:
                 self._show(shower, self._on[shower.slug][0], CallShown.CLEARED)
+
+    def _changed(self, moment: Moment) -> None:
+        self._open = [call for call in self._book.calls() if call.closed_at is None]
+        self.tick(moment)
 
     def _shown(self, call: Call, moment: Moment) -> CallShown:
         return shown(

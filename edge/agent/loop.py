@@ -3,15 +3,15 @@
 import logging
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, Protocol
 
 from edge.agent.calls import Calls
-from edge.agent.devices import Device, Occurred, Sampled
+from edge.agent.devices import Occurred, Sampled
 from edge.agent.recording import Unusable, event_draft, is_life_safety, reading_draft
 from edge.agent.upkeep import Upkeep
 from edge.clock import Clock, Moment
 from edge.errors import OutboxError
-from edge.link import Arrived, Link, LinkDown, LinkEvent, LinkName, LinkUp, NotTaken
+from edge.link import Arrived, LinkDown, LinkEvent, LinkName, LinkUp, NotTaken
 from edge.outbox import Draft, Outbox
 from edge.uplink.courier import Courier
 from edge.watchdog import Watchdog
@@ -43,6 +43,18 @@ Item = LinkEvent | Sampled | Occurred | Stop
 Inbox = SimpleQueue[Item]
 
 
+class Worker(Protocol):
+    """A device as far as the watchdog is concerned."""
+
+    def is_stuck(self, *, at_s: float) -> bool: ...
+
+
+class Publisher(Protocol):
+    """A connection to publish on."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> object | None: ...
+
+
 class Loop:
     """Runs until it is told to stop; one turn takes what has come, and the clock is read once in it."""
 
@@ -55,8 +67,8 @@ class Loop:
         courier: Courier,
         calls: Calls,
         upkeep: Upkeep,
-        devices: Sequence[Device],
-        links: dict[LinkName, Link],
+        devices: Sequence[Worker],
+        rest: Publisher,
         address: NodeAddress,
         version: str,
         new_ref: Callable[[str], str],
@@ -69,7 +81,7 @@ class Loop:
         self._calls = calls
         self._upkeep = upkeep
         self._devices = devices
-        self._links = links
+        self._rest = rest
         self._address = address
         self._version = version
         self._new_ref = new_ref
@@ -97,7 +109,6 @@ class Loop:
 
     def turn(self, items: Sequence[Item], moment: Moment) -> bool:
         """Do everything that these items and this moment ask for, calls for help first; False when asked to stop."""
-        self._upkeep.watch_clock(moment)
         going = True
         for item in items:
             match item:
@@ -116,7 +127,7 @@ class Loop:
         self._store(moment, everything=False)
         self._courier.tick(moment)
         self._calls.tick(moment)
-        self._upkeep.tick(moment)
+        self._keep_up(moment)
         if not any(device.is_stuck(at_s=moment.uptime_ms / 1_000) for device in self._devices):
             self._watchdog.feed(at_ms=moment.uptime_ms)
         return going
@@ -144,6 +155,13 @@ class Loop:
             due.append(self._group_due_ms)
         return max(0.0, (min(due) - now_ms) / 1_000)
 
+    def _keep_up(self, moment: Moment) -> None:
+        try:
+            self._upkeep.watch_clock(moment)
+            self._upkeep.tick(moment)
+        except OutboxError as error:
+            _log.error("upkeep.failed", extra={"why": str(error)})
+
     def _occurred(self, item: Occurred) -> None:
         ref = item.occurrence.ref or self._new_ref(item.device)
         (self._urgent if is_life_safety(item.occurrence) else self._events).append((item, ref))
@@ -162,7 +180,7 @@ class Loop:
             return
         if self._commit(self._drafts_of(self._urgent, moment), moment):
             self._urgent.clear()
-            self._calls.changed(moment)
+            self._calls.stored(moment)
             self._courier.appended({Lane.SOS}, moment)
         else:
             for item, ref in self._urgent:
@@ -222,7 +240,7 @@ class Loop:
                 self._told.pop(link, None)
                 _log.info("link.up", extra={"link": link})
                 if link is LinkName.REST:
-                    self._links[link].publish(*self.status(PresenceState.ONLINE), retain=True)
+                    self._rest.publish(*self.status(PresenceState.ONLINE), retain=True)
                 self._courier.connected(LANES[link], moment, largest_packet=largest)
             case LinkDown(link=link, reason=reason, refused=refused):
                 if self._told.get(link) != reason:

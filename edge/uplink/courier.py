@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Protocol
 
 from edge.clock import Moment
+from edge.errors import OutboxError
 from edge.outbox.rows import LaneMarks, Row
 from edge.uplink.lane import (
     Acked,
@@ -167,8 +169,14 @@ class Courier:
         before = self._lanes[lane]
         self._lanes[lane], effects = self._advance(before, given, moment.uptime_ms)
         hub_ms = parse_instant_ms(given.ack.hub_time) if isinstance(given, Acked) else None
-        for effect in effects:
-            self._run(lane, effect, moment, hub_ms)
+        try:
+            for effect in effects:
+                self._run(lane, effect, moment, hub_ms)
+        except OutboxError as error:
+            # Nothing of this turn has left; the lane stands where the outbox does, and the next input tries again.
+            _log.error("outbox.failed", extra={"lane": lane, "why": str(error)})
+            released = self._shelf.marks(lane).released
+            self._lanes[lane] = replace(self._lanes[lane], sending=False, released=released)
 
     def _run(self, lane: Lane, effect: Effect, moment: Moment, hub_ms: int | None) -> None:
         match effect:

@@ -65,7 +65,7 @@ def test_a_call_is_shown_stored_sent_heard_on_the_way_and_cleared() -> None:
     book, light = Book(), Light()
     calls = Calls(book, [light], boot=BOOT)
     book.add("a:1")
-    calls.changed(at(0))
+    calls.stored(at(0))
     for at_ms, stage in enumerate((SosStage.RECEIVED, SosStage.NOTIFIED, SosStage.HEARD, SosStage.ON_THE_WAY), start=1):
         calls.lit(a_receipt("a:1", stage, by="Duty desk", at="2026-11-21T08:00:30.000Z"), True, at(at_ms))
     calls.lit(a_receipt("a:1", SosStage.CLOSED), True, at(60_000))
@@ -79,7 +79,7 @@ def test_without_sent_a_call_is_shown_as_failed_after_ten_seconds_and_as_sent_wh
     book, light = Book(), Light()
     calls = Calls(book, [light], boot=BOOT)
     book.add("a:1", stored_ms=1_000)
-    calls.changed(at(1_000))
+    calls.stored(at(1_000))
     calls.tick(at(10_999))
     assert light.stages == ["stored"]
     calls.tick(at(11_000))
@@ -92,7 +92,7 @@ def test_another_hub_lights_sent_and_nothing_beyond() -> None:
     book, light = Book(), Light()
     calls = Calls(book, [light], boot=BOOT)
     book.add("a:1")
-    calls.changed(at(0))
+    calls.stored(at(0))
     calls.lit(a_receipt("a:1", SosStage.CLOSED), False, at(1))
     assert light.stages == ["stored", "sent"]
 
@@ -107,10 +107,10 @@ def test_the_newest_open_call_is_shown_and_then_the_one_before_it() -> None:
     book, light = Book(), Light()
     calls = Calls(book, [light], boot=BOOT)
     book.add("a:1")
-    calls.changed(at(0))
+    calls.stored(at(0))
     calls.lit(a_receipt("a:1", SosStage.HEARD), True, at(1))
     book.add("b:1", stored_ms=2)
-    calls.changed(at(2))
+    calls.stored(at(2))
     calls.lit(a_receipt("b:1", SosStage.CLOSED), True, at(3))
     assert light.seen == [("a:1", "stored"), ("a:1", "heard"), ("b:1", "stored"), ("a:1", "heard")]
 
@@ -119,7 +119,7 @@ def test_a_device_that_makes_calls_shows_only_its_own() -> None:
     book, own, other = Book(), Light("band-07", calls_for_help=True), Light("band-08", calls_for_help=True)
     calls = Calls(book, [own, other], boot=BOOT)
     book.add("a:1", device="band-07")
-    calls.changed(at(0))
+    calls.stored(at(0))
     assert (own.stages, other.stages) == (["stored"], [])
 
 
@@ -140,7 +140,7 @@ def test_a_call_that_the_hub_lists_no_more_ten_minutes_after_it_was_sent_is_clos
     book, light = Book(), Light()
     calls = Calls(book, [light], boot=BOOT)
     book.add("a:1")
-    calls.changed(at(0))
+    calls.stored(at(0))
     calls.lit(a_receipt("a:1", SosStage.HEARD), True, at(0))
     calls.listed(set(), at(600_000))
     assert light.stages == ["stored", "heard"]

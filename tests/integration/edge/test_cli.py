@@ -1,0 +1,113 @@
+"""`linli-edge` as people and service managers meet it: exit codes, one line per mistake, what it loads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.edge.agent_process import WAIT_S, run_edge
+
+GOOD = """site = "demo"
+node = "pi-1"
+data_dir = "data"
+broker = {url = "mqtt://127.0.0.1:1"}
+"""
+
+
+def run_python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+
+def config(folder: Path, text: str) -> str:
+    path = folder / "edge.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_version_is_told() -> None:
+    told = run_edge("--version")
+    assert (told.returncode, told.stdout.split()[0]) == (0, "linli-edge")
+
+
+@pytest.mark.parametrize("arguments", [(), ("fly",), ("run", "--speed", "9")])
+def test_wrong_usage_is_exit_code_two(arguments: tuple[str, ...]) -> None:
+    assert run_edge(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["run", "outbox", "check"])
+def test_wrong_keys_are_exit_code_two_and_one_line_each(tmp_path: Path, command: str) -> None:
+    path = config(tmp_path, GOOD.replace("site", "sight") + 'colour = "red"\n')
+    done = run_edge(command, "--config", path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"{path}: site: is missing",
+        f"{path}: sight: unknown key",
+        f"{path}: colour: unknown key",
+    ]
+
+
+def test_mistakes_in_a_devices_options_name_their_keys(tmp_path: Path) -> None:
+    devices = """
+[[devices]]
+slug = "a"
+driver = "fake"
+options = {skript = "a.csv"}
+[[devices]]
+slug = "b"
+driver = "telepathy"
+[[devices]]
+slug = "c"
+driver = "fake"
+options = {script = "c.csv"}
+"""
+    (tmp_path / "c.csv").write_text("after_s,fill_percent\n0,1\n")
+    path = config(tmp_path, GOOD + devices)
+    done = run_edge("run", "--config", path)
+    assert done.returncode == 2
+    lines = [line.removeprefix(f"{path}: ") for line in done.stderr.splitlines()]
+    assert any(line.startswith("devices[0].options.skript: ") for line in lines)
+    assert any(line.startswith("devices[1].driver: unknown driver 'telepathy'; known: button, fake") for line in lines)
+    assert any(line.startswith("devices[2].") for line in lines), "a sensor needs a kind"
+
+
+def test_a_password_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = config(tmp_path, GOOD.replace('"}', '", password_file = "secret"}'))
+    done = run_edge("run", "--config", path)
+    assert done.returncode == 2
+    assert done.stderr == f"{path}: broker.password_file: {tmp_path / 'secret'}: No such file or directory\n"
+
+
+def test_a_missing_library_says_which_extra_brings_it(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['paho'] = None; from edge.__main__ import main; main()"
+    done = run_python(program, "run", "--config", config(tmp_path, GOOD))
+    assert (done.returncode, done.stderr) == (2, "paho-mqtt is not installed; run: pip install 'linli[edge]'\n")
+
+
+def test_an_outbox_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    done = run_edge("outbox", "--json", "--config", config(tmp_path, GOOD))
+    assert (done.returncode, done.stderr) == (1, f"there is no outbox in {tmp_path / 'data'}\n")
+
+
+def test_check_tells_what_is_fine_and_what_is_not(tmp_path: Path) -> None:
+    done = run_edge("check", "--config", config(tmp_path, GOOD))
+    assert done.returncode == 1
+    verdicts = [line.split(":")[0] for line in done.stdout.splitlines()]
+    assert verdicts == [
+        f"ok   data_dir {tmp_path / 'data'}",
+        "ok   clock",
+        "FAIL broker as demo.pi-1.sos",
+        "FAIL broker as demo.pi-1",
+    ]
+    assert "Connection refused" in done.stdout
+
+
+def test_the_agent_loads_neither_web_nor_sql_toolkit_nor_influx() -> None:
+    program = """
+import sys
+import edge.app, edge.cli, edge.drivers.fake
+heavy = "fastapi starlette sqlalchemy influxdb_client httpx2 typer rich structlog asyncio hub simulators"
+print(sorted(set(heavy.split()) & set(sys.modules)))
+"""
+    assert run_python(program).stdout.strip() == "[]"

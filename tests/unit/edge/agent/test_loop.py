@@ -1,0 +1,267 @@
+"""Turns of the agent's loop in a time of the test's own, with a real outbox and a hub in memory."""
+
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from edge.agent.calls import Calls
+from edge.agent.devices import Occurred, Sampled
+from edge.agent.loop import GROUP_MS, Inbox, Item, Loop, Stop
+from edge.agent.upkeep import Upkeep
+from edge.clock import EARLIEST, Clock, ClockSource, Moment
+from edge.drivers.driver import Measurement, Occurrence, Stage
+from edge.errors import OutboxError
+from edge.link import Arrived, LinkDown, LinkName, LinkUp
+from edge.outbox import Opened, open_outbox
+from edge.uplink.courier import Courier
+from edge.watchdog import Watchdog
+from protocols.envelope import ClockState
+from protocols.lanes import Lane
+from protocols.topics import Channel, NodeAddress, parse_topic
+from tests.fakes.lane_hub import LaneHub
+
+ADDRESS = NodeAddress("demo", "pi-1")
+
+
+class Light:
+    """An indicator on the node."""
+
+    slug, shows, calls_for_help = "lamp", True, False
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def show(self, stage: Stage, *, ref: str) -> None:
+        self.stages.append(stage.value)
+
+
+class Sensor:
+    """A device that may hang."""
+
+    stuck = False
+
+    def is_stuck(self, *, at_s: float) -> bool:
+        return self.stuck
+
+
+class Fed(Watchdog):
+    """Counts how often it is fed."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.times = 0
+
+    def feed(self, *, at_ms: int) -> None:
+        self.times += 1
+
+
+class Node:
+    """A loop whose messages reach a hub in memory, or lie where they are while `cut`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.hub = LaneHub()
+        self.cut = False
+        self.retained: list[bytes] = []
+        self.answers: list[Item] = []
+        self.sent: list[Channel] = []
+        self.light, self.sensor, self.watchdog = Light(), Sensor(), Fed()
+        self.now_ms = 0
+        self.inbox: Inbox = SimpleQueue()
+        calls = Calls(opened.outbox.calls, [self.light], boot=opened.outbox.boot)
+        self.loop = Loop(
+            inbox=self.inbox,
+            clock=Clock(ClockSource.SYSTEM, uptime_s=lambda: self.now_ms / 1_000, wall=lambda: self.moment.at),
+            outbox=opened.outbox,
+            courier=Courier(
+                opened.outbox, publish=self._publish, lit=calls.lit, draw=lambda: 0.5, machine="pi", home=None
+            ),
+            calls=calls,
+            upkeep=Upkeep(
+                opened.outbox,
+                limit_bytes=1 << 30,
+                min_disk_free=0,
+                disk_free=lambda: 1 << 30,
+                report=lambda event, details: None,
+            ),
+            devices=[self.sensor],
+            rest=self,
+            address=ADDRESS,
+            version="0.1.0",
+            new_ref=lambda device: f"{device}:made",
+            watchdog=self.watchdog,
+        )
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(EARLIEST + timedelta(milliseconds=self.now_ms), self.now_ms, ClockState.SYNCED)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> object:
+        assert parse_topic(topic).channel is Channel.STATUS
+        assert retain
+        self.retained.append(payload)
+        return self
+
+    def at(self, now_ms: int, *items: Item) -> bool:
+        """A turn at that time, and further ones while the hub answers."""
+        self.now_ms = now_ms
+        going = self.loop.turn(items, self.moment)
+        while self.answers:
+            answers, self.answers = self.answers, []
+            self.loop.turn(answers, self.moment)
+        return going
+
+    def _publish(self, channel: Channel, payload: bytes) -> bool:
+        self.sent.append(channel)
+        if not self.cut:
+            for answer, said in self.hub.take(channel, payload, at_ms=self.now_ms):
+                link = LinkName.SOS if answer.lane is Lane.SOS else LinkName.REST
+                self.answers.append(Arrived(link, ADDRESS.topic(answer), said))
+        return True
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Generator[Node]:
+    opened = open_outbox(tmp_path, boot="b" * 16, machine="pi", new_epoch=lambda: "e" * 16)
+    node = Node(opened)
+    node.at(0, LinkUp(LinkName.SOS), LinkUp(LinkName.REST))
+    yield node
+    opened.close(in_order=True)
+
+
+def sampled(level: float, *, uptime_ms: int = 0) -> Sampled:
+    return Sampled("bin-42-us", "fill_level", Measurement({"fill_percent": level}, 100), uptime_ms)
+
+
+def pressed(ref: str | None = "band-07:1") -> Occurred:
+    return Occurred("band-07", Occurrence(event="sos_pressed", at_s=0.0, ref=ref))
+
+
+def opened_lid() -> Occurred:
+    return Occurred("bin-42-us", Occurrence(event="lid_opened", at_s=0.0))
+
+
+def stored(node: Node, lane: Lane) -> int:
+    return node.opened.outbox.marks(lane).next - 1
+
+
+def test_birth_is_told_on_every_connect(node: Node) -> None:
+    node.at(1_000, LinkDown(LinkName.REST, "gone"))
+    node.at(2_000, LinkUp(LinkName.REST))
+    assert len(node.retained) == 2
+    assert b'"online"' in node.retained[0]
+
+
+def test_readings_are_committed_together_at_the_latest_after_the_group_time(node: Node) -> None:
+    node.at(1_000, sampled(1))
+    node.at(1_100, sampled(2))
+    assert stored(node, Lane.TELEMETRY) == 0
+    node.at(1_000 + GROUP_MS)
+    assert stored(node, Lane.TELEMETRY) == 2
+    assert node.hub.messages == 1
+    assert node.opened.outbox.marks(Lane.TELEMETRY).done == 2
+
+
+def test_a_full_group_waits_for_nothing(node: Node) -> None:
+    node.at(1_000, *[sampled(1)] * 200)
+    assert stored(node, Lane.TELEMETRY) == 200
+
+
+def test_an_event_is_committed_at_once_and_takes_waiting_readings_along(node: Node) -> None:
+    node.at(1_000, sampled(1))
+    node.at(1_001, opened_lid())
+    assert (stored(node, Lane.EVENT), stored(node, Lane.TELEMETRY)) == (1, 1)
+    (book,) = [book for (_, lane), book in node.hub.books.items() if lane is Lane.EVENT]
+    assert book.records[1].ref == "bin-42-us:made"
+
+
+def test_a_call_goes_before_everything_that_came_in_the_same_turn(node: Node) -> None:
+    node.sent.clear()
+    node.at(1_000, *[sampled(1)] * 200, opened_lid(), pressed())
+    assert node.sent[0] is Channel.SOS
+    assert node.light.stages == ["stored", "sent"]
+
+
+def test_a_call_is_stored_and_shown_before_its_connection_is_up(tmp_path: Path) -> None:
+    opened = open_outbox(tmp_path, boot="b" * 16, machine="pi", new_epoch=lambda: "e" * 16)
+    node = Node(opened)
+    node.at(0, pressed())
+    assert (node.light.stages, node.sent) == (["stored"], [])
+    node.at(1_000, LinkUp(LinkName.SOS))
+    assert node.light.stages == ["stored", "sent"]
+    opened.close(in_order=True)
+
+
+def test_what_the_disk_does_not_take_is_held_and_tried_again(node: Node) -> None:
+    outbox = node.opened.outbox
+    outbox.database.rows("PRAGMA query_only = 1")
+    node.at(1_000, pressed(), opened_lid(), sampled(1))
+    node.at(1_500)
+    assert node.light.stages == ["failed"]
+    outbox.database.rows("PRAGMA query_only = 0")
+    node.at(1_900)
+    assert stored(node, Lane.SOS) == 0, "not every turn knocks at a full disk"
+    node.at(2_000)
+    assert node.light.stages == ["failed", "stored", "sent"]
+    assert [stored(node, lane) for lane in Lane] == [1, 1, 1]
+
+
+def test_a_disk_that_takes_nothing_stops_neither_loop_nor_lanes(node: Node) -> None:
+    node.at(1_000, LinkDown(LinkName.REST, "gone"))
+    node.at(2_000, opened_lid())
+    node.opened.outbox.database.rows("PRAGMA query_only = 1")
+    node.at(3_000, LinkUp(LinkName.REST))
+    assert Channel.EVENT not in node.sent, "what may have left must be known before it leaves"
+    node.at(20_000)
+    node.opened.outbox.database.rows("PRAGMA query_only = 0")
+    node.at(70_000)
+    assert node.opened.outbox.marks(Lane.EVENT).done == 1
+
+
+def test_an_outbox_that_refuses_says_so(node: Node) -> None:
+    node.opened.outbox.database.rows("PRAGMA query_only = 1")
+    with pytest.raises(OutboxError, match="readonly"):
+        node.opened.outbox.release(Lane.SOS, 1)
+    node.opened.outbox.database.rows("PRAGMA query_only = 0")
+
+
+def test_an_unanswered_call_is_sent_again_by_the_ticking_of_the_loop(node: Node) -> None:
+    node.cut = True
+    node.at(1_000, pressed())
+    node.sent.clear()
+    node.at(1_400)
+    assert node.sent == []
+    node.at(1_500)
+    assert node.sent == [Channel.SOS]
+
+
+def test_nonsense_on_an_answer_topic_is_passed_over(node: Node) -> None:
+    node.at(
+        1_000,
+        Arrived(LinkName.REST, "linli/v1/demo/pi-1/down/ack/telemetry", b"{"),
+        Arrived(LinkName.REST, "linli/v1/demo/pi-1/down/ack/event", b'{"lane": "telemetry"}'),
+        Arrived(LinkName.REST, "no topic of ours", b"{}"),
+    )
+    node.at(2_000, opened_lid())
+    assert node.opened.outbox.marks(Lane.EVENT).done == 1
+
+
+def test_a_stuck_sensor_starves_the_watchdog(node: Node) -> None:
+    fed = node.watchdog.times
+    node.sensor.stuck = True
+    node.at(1_000)
+    assert node.watchdog.times == fed
+    node.sensor.stuck = False
+    node.at(2_000)
+    assert node.watchdog.times == fed + 1
+
+
+def test_a_stop_ends_the_loop_and_what_has_still_come_is_stored(node: Node) -> None:
+    assert node.at(1_000, sampled(1))
+    assert not node.at(1_001, Stop())
+    node.inbox.put(sampled(2))
+    node.loop.finish()
+    assert stored(node, Lane.TELEMETRY) == 2
