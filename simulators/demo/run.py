@@ -63,6 +63,7 @@ def run_demo(*, once: bool, keep: bool, port: int | None, embedded_broker: bool 
                 print_line(
                     "# The embedded broker runs, on loopback. It checks no identities; a real site has mosquitto."
                 )
+            print_line("# Starting the hub.")
             admin_password = password()
             hub = servers.enter_context(HubServer(directory / "hub", broker=broker, admin_password=admin_password))
             if port is None:
@@ -110,6 +111,7 @@ async def _play(hub: HubServer, broker: Server, *, admin_password: str, once: bo
     community = cast_community(timeline, seed=_SEED)
     async with contextlib.AsyncExitStack() as stack:
         admin = await stack.enter_async_context(HubClient(hub.url, login=Login(ADMIN, admin_password)))
+        print_line("# Registering the community: nodes, facilities, devices, people, crews.")
         access = await _register(admin, community)
         logins = await _employ(admin)
         people = {

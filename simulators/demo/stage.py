@@ -14,7 +14,7 @@ from simulators.servers.mosquitto import MosquittoServer
 from simulators.servers.server import Launch, Server
 
 USUAL_PORT: Final = 8080
-_READY_WITHIN_S: Final = 40.0
+_READY_WITHIN_S: Final = 90.0
 _ASK_EVERY_S: Final = 0.1
 
 
