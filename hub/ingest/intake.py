@@ -92,14 +92,17 @@ class Intake:
         if points is None:
             points = self.points[item.key] = []
         points.append(point(admitted, reading, when, node=node, seq=taken.seq))
-        self.readings.append(
-            (
-                device,
-                ReadingInput(
-                    device.slug, node.slug, reading.kind, at_ms, stamping.received_ms, reading.quality, admitted.values
-                ),
-            )
+        heard = ReadingInput(
+            device.slug,
+            node.slug,
+            reading.kind,
+            at_ms,
+            stamping.received_ms,
+            reading.quality,
+            admitted.values,
+            reading.ref,
         )
+        self.readings.append((device, heard))
         settle(state, taken, Outcome.STORED)
 
     def _take_event(self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, event: Event) -> None:

@@ -19,6 +19,7 @@ from hub.rules.facility import (
     NodeContact,
     Supervision,
     evaluate_reading,
+    first_heard,
     is_late,
     note_contact,
     wake,
@@ -82,15 +83,20 @@ class Supervisor:
         for device, reading in intake.readings:
             facility = device.facility
             state = working[facility]
-            if is_late(
+            history = is_late(
                 state,
                 kind=reading.kind,
                 at_ms=reading.at_ms,
                 received_ms=reading.received_ms,
                 interval_ms=device.interval_ms,
-            ):
+            )
+            if history or (reading.ref is not None and not first_heard(state, device=reading.device, ref=reading.ref)):
                 _, effects = note_contact(
-                    rules_of(facility), state, device=reading.device, node=reading.node, received_ms=reading.received_ms
+                    rules_of(facility),
+                    state,
+                    device=reading.device,
+                    node=reading.node,
+                    received_ms=reading.received_ms,
                 )
             else:
                 _, effects = evaluate_reading(rules_of(facility), state, reading)

@@ -28,6 +28,7 @@ __all__ = [
     "ReadingInput",
     "Supervision",
     "evaluate_reading",
+    "first_heard",
     "is_late",
     "note_contact",
     "wake",
@@ -37,6 +38,8 @@ LATE_AFTER_MS: Final = 300_000
 """A reading older than this is late: five minutes (wire.md §5) ..."""
 LATE_INTERVALS: Final = 2
 """... or than this many expected intervals of its device, where that is longer."""
+KEPT_REFS: Final = 32
+"""Frames remembered of a facility: the nodes that hear one report it within seconds of each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class ReadingInput(NamedTuple):
     received_ms: int
     quality: int
     values: Mapping[str, float]
+    ref: str | None = None
+    """One for every frame of a radio device."""
 
 
 def is_late(state: FacilityState, *, kind: str, at_ms: int, received_ms: int, interval_ms: int | None) -> bool:
@@ -82,11 +87,19 @@ def is_late(state: FacilityState, *, kind: str, at_ms: int, received_ms: int, in
     return received_ms - at_ms > horizon_ms
 
 
+def first_heard(state: FacilityState, *, device: str, ref: str) -> bool:
+    """Tell whether a frame is new, and remember it: it is evaluated once, whichever nodes heard it (wire.md §7)."""
+    if (device, ref) in state.refs:
+        return False
+    state.refs = (*state.refs, (device, ref))[-KEPT_REFS:]
+    return True
+
+
 def evaluate_reading(
     rules: FacilityRules, state: FacilityState, reading: ReadingInput
 ) -> tuple[FacilityState, tuple[Effect, ...]]:
     """Judge a reading that is not late; one of quality 0 counts as a contact and says nothing else."""
-    device, node, kind, at_ms, received_ms, quality, values = reading
+    device, node, kind, at_ms, received_ms, quality, values, _ = reading
     if at_ms > state.newest.get(kind, -1):
         state.newest[kind] = at_ms
     interval_ms = rules.intervals_ms.get(device)

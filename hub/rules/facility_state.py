@@ -15,7 +15,17 @@ from hub.vocabulary import FaultCode
 class FacilityState:
     """What the rules remember of one facility; `wake_at_ms` is the earliest of its deadlines, by the hub's clock."""
 
-    __slots__ = ("batteries", "bin_full", "communication", "contacts", "lamp", "newest", "unproven", "wake_at_ms")
+    __slots__ = (
+        "batteries",
+        "bin_full",
+        "communication",
+        "contacts",
+        "lamp",
+        "newest",
+        "refs",
+        "unproven",
+        "wake_at_ms",
+    )
 
     newest: dict[str, int]
     """Newest effective time evaluated, by kind."""
@@ -26,6 +36,8 @@ class FacilityState:
     communication: Condition
     unproven: frozenset[FaultCode]
     """What the removal of a device cleared: the hardware put in its place has to prove it."""
+    refs: tuple[tuple[str, str], ...]
+    """The newest (device, ref) that were evaluated: several nodes may hear one frame of a radio device."""
     wake_at_ms: int | None
 
     def __init__(self) -> None:
@@ -37,6 +49,7 @@ class FacilityState:
         self.lamp = lamp.NEW
         self.communication = Condition.CLEAR
         self.unproven = frozenset()
+        self.refs = ()
         self.wake_at_ms = None
 
     def copy(self) -> "FacilityState":
@@ -48,6 +61,7 @@ class FacilityState:
         other.lamp = self.lamp
         other.communication = self.communication
         other.unproven = self.unproven
+        other.refs = self.refs
         other.wake_at_ms = self.wake_at_ms
         return other
 
@@ -71,6 +85,8 @@ class FacilityState:
             parts["communication"] = self.communication.value
         if self.unproven:
             parts["unproven"] = sorted(self.unproven)
+        if self.refs:
+            parts["refs"] = self.refs
         if self.wake_at_ms is not None:
             parts["wake_at_ms"] = self.wake_at_ms
         return to_json(parts).decode()
@@ -90,6 +106,7 @@ class FacilityState:
             state.lamp = LampState(level, switched_ms, Confirmation(*failure), Confirmation(*unexpected_on))
         state.communication = Condition(parts.get("communication", Condition.CLEAR))
         state.unproven = frozenset(FaultCode(code) for code in parts.get("unproven", ()))
+        state.refs = tuple((device, ref) for device, ref in parts.get("refs", ()))
         state.wake_at_ms = parts.get("wake_at_ms")
         return state
 

@@ -111,6 +111,17 @@ def test_a_radio_device_may_be_reported_by_any_node(ingest: IngestHarness) -> No
     assert fill_levels(ingest) == [40]
 
 
+def test_a_frame_that_two_nodes_heard_is_evaluated_once(ingest: IngestHarness) -> None:
+    frame = a_reading(device="bin-1-radio", fill_percent=95, ref="bin-1-radio:7")
+    ingest.send(Lane.TELEMETRY, 1, frame)
+    ingest.send(Lane.TELEMETRY, 1, frame, node="pi-2")
+    with ingest.transactions.read() as unit:
+        assert unit.alerts.open_of("facility:demo.bin-1", FaultCode.BIN_FULL) is None
+    ingest.send(Lane.TELEMETRY, 2, {**frame, "ref": "bin-1-radio:8"})
+    with ingest.transactions.read() as unit:
+        assert unit.alerts.open_of("facility:demo.bin-1", FaultCode.BIN_FULL) is not None
+
+
 def test_an_undecodable_message_is_held_once_and_its_node_told(ingest: IngestHarness) -> None:
     payload = b'{"schema": 1, "epoch": "oops"}'
     for _ in range(3):

@@ -135,5 +135,6 @@ def test_an_address_without_an_administrator_says_what_is_missing() -> None:
 
 
 def test_a_command_that_the_broker_refuses_says_which(admin: DynsecAdmin) -> None:
-    with pytest.raises(BrokerUnavailableError, match="the broker refuses createClient"):
-        admin.admit_hub(("",), publish=(), subscribe=())
+    twice = NodeCredential(username="same", sos_username="same", password="x" * 40, publish="a", subscribe="b")
+    with pytest.raises(BrokerUnavailableError, match="the broker refuses createClient: Client already exists"):
+        admin.create_node(twice)
