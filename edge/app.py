@@ -208,6 +208,8 @@ def _run_opened(
     finally:
         watchdog.stopping()
         for device in devices:
+            device.cancel()
+        for device in devices:
             device.stop()
         loop.finish()
         links[LinkName.SOS].stop()

@@ -67,6 +67,10 @@ class Device:
         """Open and begin to sample; a device that cannot be opened is tried again."""
         self._thread.start()
 
+    def cancel(self) -> None:
+        """Ask it to stop, and wait for nothing."""
+        self._stopping.set()
+
     def stop(self, *, within_s: float = 2.0) -> None:
         """Stop sampling and give the hardware back; a stuck sensor is left behind."""
         self._stopping.set()

@@ -73,3 +73,29 @@ def test_a_record_that_is_too_large_is_never_stored() -> None:
     draft = event_draft("bin-42-us", occurrence, ref="r", moment=NOW)
     assert isinstance(draft, Unusable)
     assert "exceeds 65536" in draft.detail
+
+
+@pytest.mark.parametrize(
+    "occurrence",
+    [
+        Occurrence(event="sos_pressed", at_s=float("nan")),
+        Occurrence(event="sos_pressed", at_s=1e12),
+        Occurrence(event="sos_pressed", at_s=9.0, quality=900),
+        Occurrence(event="sos_pressed", at_s=9.0, details={"noise": "x" * 70_000}),
+        Occurrence(event="sos_pressed", at_s=9.0, details={"no json": object()}),
+    ],
+    ids=["no time", "future", "quality", "too large", "no json"],
+)
+def test_a_call_for_help_is_recorded_whatever_nonsense_its_driver_says_with_it(occurrence: Occurrence) -> None:
+    draft = event_draft("band-07", occurrence, ref="r" * 300, moment=NOW)
+    assert isinstance(draft, Draft)
+    assert draft.call is not None
+    decoded = decode_record(draft.body)
+    assert isinstance(decoded, Event)
+    assert (decoded.event, decoded.ref) == ("sos_pressed", draft.call.ref)
+    assert decoded.uptime_ms in (9_000, 10_000)
+
+
+def test_an_ordinary_event_of_nonsense_is_not_recorded() -> None:
+    occurrence = Occurrence(event="lid_opened", at_s=9.0, quality=900)
+    assert isinstance(event_draft("bin-42-us", occurrence, ref="r", moment=NOW), Unusable)
