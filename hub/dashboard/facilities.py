@@ -15,12 +15,13 @@ from hub.rules.communication_failure import Condition
 from hub.rules.facility import FacilityState
 from hub.rules.lamp import DARK_WATT
 from hub.telemetry.point import Point
-from hub.vocabulary import FAULTS, FacilityKind, FaultCode, slug_of
+from hub.vocabulary import FAULTS, FacilityKind, FaultCode, Severity
 
 KINDS: Final = tuple(FacilityKind)
 """Shown in this order, before kinds that the hub has no rules for."""
 ALARMS: Final = (FaultCode.SOS_PRESSED, FaultCode.FALL_DETECTED)
 """What a wristband raises; the first that is active is shown."""
+_SEVERITIES: Final = tuple(Severity)
 _DEVICE_KIND: Final = {
     FacilityKind.BIN: "fill_level",
     FacilityKind.STREETLIGHT: "lamp",
@@ -58,7 +59,7 @@ def present_facility(facts: FacilityFacts, scene: Scene) -> FacilityView:
     return FacilityView(
         id=facility.id,
         name=facility.name,
-        place=slug_of(facility.grid) if facility.grid is not None else facility.slug,
+        place=facility.slug if facility.grid is None else scene.names.grid(facility.grid),
         level=level,
         state_word=word,
         value=value,
@@ -72,13 +73,14 @@ def present_kind(tally: KindTally, facilities: tuple[FacilityView, ...], words: 
     """Return the facilities of one kind with their counts: what is wrong first."""
     counts = [
         Count(tally.faults[code], words(f"fault_code.{code}"), _fault_level(code))
-        for code in FaultCode
+        for code in sorted(FaultCode, key=lambda code: _SEVERITIES.index(FAULTS[code].severity))
         if tally.faults.get(code)
     ]
     if tally.unheard:
         counts.append(Count(tally.unheard, words("facility.unheard"), Level.STALE))
     fine = max(0, tally.total - tally.troubled - tally.unheard)
-    counts.append(Count(fine, words("facility.fine"), Level.GOOD))
+    if fine or not counts:
+        counts.append(Count(fine, words("facility.fine"), Level.GOOD))
     return KindView(
         kind=tally.kind,
         title=kind_word(tally.kind, words),
@@ -116,7 +118,7 @@ def _judged(facts: FacilityFacts, state: FacilityState, scene: Scene) -> tuple[L
     if kind == FacilityKind.WRISTBAND and facts.point is not None:
         worn = facts.point.values.get("worn")
         if worn is not None:
-            return Level.GOOD, words("facility.worn" if worn else "facility.not_worn")
+            return (Level.GOOD, words("facility.worn")) if worn else (Level.QUIET, words("facility.not_worn"))
     return Level.GOOD, words("facility.fine")
 
 

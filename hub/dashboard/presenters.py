@@ -38,6 +38,10 @@ class Names(Protocol):
         """Return the name of a crew."""
         ...
 
+    def grid(self, grid: str, /) -> str:
+        """Return the name of a grid."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:

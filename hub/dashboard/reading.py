@@ -20,8 +20,10 @@ from hub.telemetry.point import Point
 from hub.vocabulary import FacilityKind, FaultCode, Sight, Subject
 from hub.workorders.order import WorkOrder
 
-FIRST: Final = 6
-"""So many of each list stand on the overview ..."""
+FIRST: Final = 5
+"""So many alerts and orders stand on the overview, ..."""
+FIRST_FACILITIES: Final = 4
+"""... so many facilities of each kind, the worst, ..."""
 FIRST_OWN: Final = 20
 """... and so many orders of one's own crews."""
 PAGE: Final = 50
@@ -58,10 +60,18 @@ class NamesRead:
         return self._people[person]
 
     def crew(self, crew: str, /) -> str:
-        if crew not in self._known:
+        key = f"crew:{crew}"
+        if key not in self._known:
             found = self._unit.crews.get(crew)
-            self._known[crew] = crew if found is None else found.name
-        return self._known[crew]
+            self._known[key] = crew if found is None else found.name
+        return self._known[key]
+
+    def grid(self, grid: str, /) -> str:
+        key = f"grid:{grid}"
+        if key not in self._known:
+            found = self._unit.registry.grids.get(grid)
+            self._known[key] = grid if found is None else found.name
+        return self._known[key]
 
     def _site(self, site: str) -> Site | None:
         if site not in self._sites:
@@ -100,6 +110,8 @@ class OverviewRead:
     order_count: int
     kinds: Sequence[KindView]
     sees_alerts: bool
+    sees_care: bool
+    """Calls for help at some site: only who would see one may read that there is none."""
     has_sites: bool
     has_facilities: bool
 
@@ -122,7 +134,7 @@ class Reading:
         views = self._alerts(unit.overview.alerts(sight, closed=False, limit=FIRST_OWN + FIRST))
         sos = [view for view in views if view.life_safety and view.active]
         others = [view for view in views if view not in sos and view.level != "quiet"]
-        kinds = self.kinds(first=FIRST)
+        kinds = self.kinds(first=FIRST_FACILITIES)
         everyone = _sees_beyond_crews(rights)
         own = self._own_orders() if rights.own_crews else None
         orders = None
@@ -137,6 +149,7 @@ class Reading:
             order_count=sum(unit.overview.count_orders(rights.sight_of_orders).values()),
             kinds=kinds,
             sees_alerts=_sees_any(sight),
+            sees_care=self._care_sites is None or bool(self._care_sites),
             has_sites=self._has_sites,
             has_facilities=any(kind.total for kind in kinds),
         )

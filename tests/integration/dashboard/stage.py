@@ -1,6 +1,6 @@
 """A small community on a real database behind a real server, for browsers: facts come in by the rules and the loop."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from hub.ids import new_secret, new_ulid
 from hub.people.person import Crew, Person, RoleHeld
 from hub.reactions import react
 from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, evaluate_reading
-from hub.rules.rule import Cleared, Raised
+from hub.rules.rule import Cleared, Effect, Raised
 from hub.storage.memory import MemoryTelemetryStore
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.tables import metadata
@@ -137,10 +137,7 @@ class Stage:
             for step in (-1, 0):
                 reading = ReadingInput(f"{slug}-d", "pi-1", kind, at_ms + step * 1000, at_ms, 95, dict(values))
                 state, effects = evaluate_reading(rules, state.copy(), reading)
-                for effect in effects:
-                    kind_of = {Raised: ConditionRaised, Cleared: ConditionCleared}.get(type(effect), RepairProven)
-                    subject = Subject(site, facility)
-                    unit.emit(kind_of(subject, effect.fault_code, effect.reason, effect.at_ms, effect.value))
+                unit.emit(*(_event(Subject(site, facility), effect) for effect in effects))
             unit.states.save_facilities({facility: state})
 
     def press(self, slug: str, *, ref: str = "1", event: str = "sos_pressed", site: str = "demo") -> str:
@@ -192,8 +189,19 @@ class Stage:
             return order.state.value
 
 
+def _event(subject: Subject, effect: Effect) -> Event:
+    said = (subject, effect.fault_code, effect.reason, effect.at_ms, effect.value)
+    match effect:
+        case Raised():
+            return ConditionRaised(*said)
+        case Cleared():
+            return ConditionCleared(*said)
+        case _:
+            return RepairProven(*said)
+
+
 @contextmanager
-def open_stage(folder: Path) -> Iterator[Stage]:
+def open_stage(folder: Path) -> Generator[Stage]:
     """Serve the pages of an empty hub."""
     engine = open_engine(f"sqlite:///{folder / 'state.db'}")
     metadata.create_all(engine)

@@ -1,0 +1,82 @@
+"""A furnished hub behind a real server, and a real browser without JavaScript."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.integration.dashboard.stage import PASSWORD, Stage, furnish, open_stage
+
+CHROMIUM = Path("/usr/bin/chromium")
+PHONE = (360, 740)
+DESKTOP = (1280, 800)
+
+
+@dataclass
+class Community:
+    """The stage, and what is on it by name."""
+
+    stage: Stage
+    ids: dict[str, str]
+
+
+@pytest.fixture
+def empty_stage(tmp_path: Path) -> Generator[Stage]:
+    """A hub without any site."""
+    with open_stage(tmp_path) as stage:
+        yield stage
+
+
+@pytest.fixture
+def community(empty_stage: Stage) -> Community:
+    """An evening of a community."""
+    return Community(empty_stage, furnish(empty_stage))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium; skips by name where the machine has none."""
+    if not CHROMIUM.exists():
+        pytest.skip("chromium is absent")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Visitor:
+    """A person at a browser, who notes every complaint of the browser and every request that leaves the hub."""
+
+    def __init__(self, browser: Browser, stage: Stage, *, size: tuple[int, int] = PHONE, locale: str = "zh-CN") -> None:
+        self.stage = stage
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, locale=locale, java_script_enabled=False
+        )
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("request", lambda request: self._note(request.url))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith(self.stage.url):
+            self.strangers.append(url)
+
+    def sign_in(self, username: str, *, to: str = "/") -> Page:
+        """Sign in by the form, and go on to a page."""
+        self.page.goto(f"{self.stage.url}{to}")
+        self.page.fill("#username", username)
+        self.page.fill("#password", PASSWORD)
+        self.page.click("main button")
+        return self.page
+
+
+@pytest.fixture
+def visitors(browser: Browser) -> Iterator[list[Visitor]]:
+    """Visitors of the test, who leave with it."""
+    made: list[Visitor] = []
+    yield made
+    for visitor in made:
+        visitor.context.close()
