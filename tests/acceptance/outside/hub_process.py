@@ -54,7 +54,7 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONWARNINGS": "default", **{f"LINLI_{key}": value for key, value in settings.items()}}
 
 
-def run_hub(*arguments: str, settings: Mapping[str, str] | None = None, timeout_s: float = 30) -> Run:
+def run_hub(*arguments: str, settings: Mapping[str, str] | None = None, timeout_s: float = 90) -> Run:
     """Runs `linli-hub` with the arguments until it ends by itself."""
     done = subprocess.run(
         [console_script("linli-hub"), *arguments],
@@ -105,7 +105,7 @@ class Hub:
         }
         return {**base, **{f"INFLUX_{key.upper()}": value for key, value in self.influx.items()}, **self.extra}
 
-    def start(self, *, ready_s: float = 60) -> Hub:
+    def start(self, *, ready_s: float = 90) -> Hub:
         """Starts the process and waits until `/readyz` is 200."""
         self.launch()
         self.wait_ready(ready_s)
@@ -121,7 +121,7 @@ class Hub:
                 [console_script("linli-hub"), "serve"], env=clean_environment(self.settings()), stdout=out, stderr=err
             )
 
-    def wait_ready(self, ready_s: float = 60) -> None:
+    def wait_ready(self, ready_s: float = 90) -> None:
         """Waits for 200 from `/readyz`; fails at once with the output when the process ends."""
         deadline = time.monotonic() + ready_s
         last = "no answer"
