@@ -19,6 +19,7 @@ from hub.api.services import Condition, Part, Services
 from hub.channels.console import ConsoleSender
 from hub.channels.webhook import WebhookSender, open_client
 from hub.clock import Clock, MessageClock, WallClock
+from hub.dashboard.pages import Pages, router
 from hub.events import Event, SosReceiptChanged
 from hub.ids import draw, new_hex, new_secret, new_ulid, random_bytes
 from hub.ingest.acknowledgement import Acknowledger, Identity
@@ -146,7 +147,10 @@ class Hub:
             checks=self._checks(transactions, telemetry, connections),
             now_ms=clock.now_ms,
         )
-        server = Server(create_app(services), listener)
+        application = create_app(services)
+        pages = Pages(transactions=transactions, access=access, latest=telemetry.latest, now_ms=clock.now_ms)
+        application.include_router(router(pages))
+        server = Server(application, listener)
         stack.callback(server.stop)
         stack.callback(services.wake.close)
         server.start()
