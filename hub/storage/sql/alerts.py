@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub.alerts.alert import Alert, AlertLogEntry, AlertState, AlertStep, SosOutcome
@@ -16,6 +16,24 @@ from hub.vocabulary import FAULTS, Colour, FaultCode, Severity, Subject
 
 _LIFE_SAFETY: Final = frozenset(code for code, fault in FAULTS.items() if fault.life_safety)
 
+# Statements of the hot path are built once: building costs more than running them.
+_GET: Final = select(alerts).where(alerts.c.id == bindparam("alert_id"))
+_OPEN: Final = select(alerts).where(alerts.c.open_key == bindparam("key"))
+_OF_ORDER: Final = (
+    select(alerts).where(alerts.c.work_order == bindparam("order_id")).order_by(alerts.c.fired_at_ms, alerts.c.id)
+)
+_ADD: Final = insert(alerts)
+_SAVE: Final = update(alerts).where(alerts.c.id == bindparam("alert_id"), alerts.c.version == bindparam("former"))
+_LOG: Final = insert(alert_log)
+_REFS: Final = (
+    select(sos_presses.c.alert, sos_presses.c.ref)
+    .where(
+        sos_presses.c.alert.in_(bindparam("alert_ids", expanding=True)),
+        sos_presses.c.event.not_in(sorted(CANCELLATIONS)),
+    )
+    .order_by(sos_presses.c.id)
+)
+
 
 class SqlAlerts:
     """The alerts in the state database."""
@@ -25,10 +43,10 @@ class SqlAlerts:
         self._connection = connection
 
     def get(self, alert_id: str) -> Alert | None:
-        return self._one(select(alerts).where(alerts.c.id == alert_id))
+        return self._one(_GET, alert_id=alert_id)
 
     def open_of(self, subject_key: str, fault_code: FaultCode) -> Alert | None:
-        return self._one(select(alerts).where(alerts.c.open_key == f"{subject_key}/{fault_code}"))
+        return self._one(_OPEN, key=f"{subject_key}/{fault_code}")
 
     def last_of(self, subject_key: str, fault_code: FaultCode) -> Alert | None:
         closed = (
@@ -44,9 +62,7 @@ class SqlAlerts:
         return self._one(closed)
 
     def of_order(self, work_order: str) -> Sequence[Alert]:
-        return self._all(
-            select(alerts).where(alerts.c.work_order == work_order).order_by(alerts.c.fired_at_ms, alerts.c.id)
-        )
+        return self._all(_OF_ORDER, order_id=work_order)
 
     def find(self, query: AlertQuery) -> Sequence[Alert]:
         statement = select(alerts).order_by(alerts.c.id.desc()).limit(query.limit)
@@ -71,17 +87,14 @@ class SqlAlerts:
 
     def add(self, alert: Alert) -> None:
         try:
-            self._connection.execute(insert(alerts).values(id=alert.id, **_values(alert)))
+            self._connection.execute(_ADD, {"id": alert.id, **_values(alert)})
         except IntegrityError as error:
             message = "an alert of this subject and fault is open already"
             raise ConflictError(message) from error
 
     def save(self, alert: Alert) -> None:
-        changed = self._connection.execute(
-            update(alerts)
-            .where(alerts.c.id == alert.id, alerts.c.version == alert.version - 1)
-            .values(**_values(alert))
-        )
+        names = {"alert_id": alert.id, "former": alert.version - 1}
+        changed = self._connection.execute(_SAVE, names | _values(alert))
         if changed.rowcount != 1:
             message = "somebody else changed the alert first"
             raise StaleVersionError(message)
@@ -90,7 +103,7 @@ class SqlAlerts:
         if not entries:
             return
         self._connection.execute(
-            insert(alert_log),
+            _LOG,
             [
                 {
                     "alert": entry.alert,
@@ -125,26 +138,20 @@ class SqlAlerts:
         due = select(alerts.c.id).where(alerts.c.wake_at_ms <= at_ms).limit(1)
         return self._connection.execute(due).first() is not None
 
-    def _one(self, statement: Select[Any]) -> Alert | None:
-        return next(iter(self._all(statement)), None)
+    def _one(self, statement: Select[Any], **names: str) -> Alert | None:
+        return next(iter(self._all(statement, **names)), None)
 
-    def _all(self, statement: Select[Any]) -> list[Alert]:
-        rows = self._connection.execute(statement).all()
+    def _all(self, statement: Select[Any], **names: str) -> list[Alert]:
+        rows = self._connection.execute(statement, names).all()
         refs = self._refs([row.id for row in rows if row.fault_code in _LIFE_SAFETY])
         return [_alert(row, tuple(refs.get(row.id, ()))) for row in rows]
 
     def _refs(self, alert_ids: Sequence[str]) -> dict[str, dict[str, None]]:
         """Return the presses of the alerts, each once, in order of arrival; a cancellation is none."""
         refs: dict[str, dict[str, None]] = {}
-        if not alert_ids:
-            return refs
-        presses = (
-            select(sos_presses.c.alert, sos_presses.c.ref)
-            .where(sos_presses.c.alert.in_(alert_ids), sos_presses.c.event.not_in(CANCELLATIONS))
-            .order_by(sos_presses.c.id)
-        )
-        for alert_id, ref in self._connection.execute(presses):
-            refs.setdefault(alert_id, {})[ref] = None
+        if alert_ids:
+            for alert_id, ref in self._connection.execute(_REFS, {"alert_ids": alert_ids}):
+                refs.setdefault(alert_id, {})[ref] = None
         return refs
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from hub.notification.outbox import Channel, Notification, NotificationState
 from hub.storage.sql.tables import crews, facilities, nodes, notifications, sites
@@ -11,6 +11,18 @@ from hub.vocabulary import Subject
 
 _PENDING: Final = NotificationState.PENDING.value
 _LEASED: Final = NotificationState.LEASED.value
+
+# Statements of the hot path are built once: building costs more than running them.
+_ADD: Final = insert(notifications)
+_GET: Final = select(notifications).where(notifications.c.id == bindparam("row_id"))
+_SAVE: Final = update(notifications).where(
+    notifications.c.id == bindparam("row_id"),
+    notifications.c.state == bindparam("was"),
+    notifications.c.attempts == bindparam("tried"),
+)
+_NAMES: Final = {
+    table: select(table.c.name).where(table.c.id == bindparam("named")) for table in (sites, facilities, nodes, crews)
+}
 
 
 class SqlNotifications:
@@ -22,10 +34,10 @@ class SqlNotifications:
 
     def add(self, *rows: Notification) -> None:
         if rows:
-            self._connection.execute(insert(notifications), [{"id": row.id, **_values(row)} for row in rows])
+            self._connection.execute(_ADD, [{"id": row.id, **_values(row)} for row in rows])
 
     def get(self, notification_id: str) -> Notification | None:
-        row = self._connection.execute(select(notifications).where(notifications.c.id == notification_id)).one_or_none()
+        row = self._connection.execute(_GET, {"row_id": notification_id}).one_or_none()
         return None if row is None else _notification(row)
 
     def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
@@ -61,15 +73,8 @@ class SqlNotifications:
         return min((wait for wait in waits if wait is not None), default=None)
 
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
-        changed = self._connection.execute(
-            update(notifications)
-            .where(
-                notifications.c.id == row.id,
-                notifications.c.state == was.value,
-                notifications.c.attempts == attempts,
-            )
-            .values(**_values(row))
-        )
+        names = {"row_id": row.id, "was": was.value, "tried": attempts}
+        changed = self._connection.execute(_SAVE, names | _values(row))
         return changed.rowcount == 1
 
     def cancel(self, *, alert: str | None = None, work_order: str | None = None, steps: Collection[str]) -> int:
@@ -87,11 +92,11 @@ class SqlNotifications:
             table, identifier = facilities, subject.facility
         elif subject.node is not None:
             table, identifier = nodes, subject.node
-        name = self._connection.execute(select(table.c.name).where(table.c.id == identifier)).scalar()
+        name = self._connection.execute(_NAMES[table], {"named": identifier}).scalar()
         return name or identifier
 
     def crew_name(self, crew: str) -> str:
-        return self._connection.execute(select(crews.c.name).where(crews.c.id == crew)).scalar() or crew
+        return self._connection.execute(_NAMES[crews], {"named": crew}).scalar() or crew
 
 
 def _values(row: Notification) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Rows ⇄ life-safety records, and what their wearers are told."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
 
-from sqlalchemy import Connection, and_, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select
 
 from hub.alerts.alert import Press
 from hub.alerts.lifecycle import MERGE_MS
@@ -11,6 +13,41 @@ from hub.alerts.receipts import PressProgress, receipt
 from hub.storage.sql.tables import alerts, people, sos_presses, work_orders
 from hub.workorders.order import OrderState
 from protocols.ack import SosReceipt
+
+_ADD: Final = insert(sos_presses)
+_OF_ALERT: Final = select(sos_presses).where(sos_presses.c.alert == bindparam("alert_id")).order_by(sos_presses.c.id)
+_HEARER, _TAKER = people.alias("hearer"), people.alias("taker")
+_COMING: Final = and_(
+    work_orders.c.id == alerts.c.work_order,
+    work_orders.c.accepted_at_ms.is_not(None),
+    work_orders.c.state != OrderState.CANCELLED.value,
+)
+_RECEIPTS: Final = (
+    select(
+        sos_presses.c.event,
+        sos_presses.c.device,
+        sos_presses.c.ref,
+        sos_presses.c.seq,
+        sos_presses.c.received_at_ms,
+        alerts.c.notified_at_ms,
+        alerts.c.acknowledged_at_ms,
+        alerts.c.closed_at_ms,
+        work_orders.c.accepted_at_ms,
+        _HEARER.c.display_name.label("heard_by"),
+        _TAKER.c.display_name.label("taken_by"),
+    )
+    .join(alerts, alerts.c.id == sos_presses.c.alert)
+    .outerjoin(work_orders, _COMING)
+    .outerjoin(_HEARER, _HEARER.c.id == alerts.c.acknowledged_by)
+    .outerjoin(_TAKER, _TAKER.c.id == work_orders.c.accepted_by)
+    .where(
+        sos_presses.c.site == bindparam("of_site"),
+        sos_presses.c.node == bindparam("of_node"),
+        sos_presses.c.seq.is_not(None),
+        or_(alerts.c.closed_at_ms.is_(None), alerts.c.closed_at_ms > bindparam("closed_before_ms")),
+    )
+    .order_by(sos_presses.c.id)
+)
 
 
 class SqlPresses:
@@ -21,20 +58,7 @@ class SqlPresses:
         self._connection = connection
 
     def add(self, press: Press) -> None:
-        self._connection.execute(
-            insert(sos_presses).values(
-                alert=press.alert,
-                site=press.site,
-                node=press.node,
-                epoch=press.epoch,
-                seq=press.seq,
-                device=press.device,
-                event=press.event,
-                ref=press.ref,
-                at_ms=press.at_ms,
-                received_at_ms=press.received_at_ms,
-            )
-        )
+        self._connection.execute(_ADD, asdict(press))
 
     def heard(self, site: str, *, device: str | None, event: str, ref: str) -> HeardPress | None:
         same = (
@@ -52,9 +76,7 @@ class SqlPresses:
         return None if row is None else HeardPress(row.alert, row.at_ms)
 
     def of_alert(self, alert_id: str) -> Sequence[Press]:
-        rows = self._connection.execute(
-            select(sos_presses).where(sos_presses.c.alert == alert_id).order_by(sos_presses.c.id)
-        )
+        rows = self._connection.execute(_OF_ALERT, {"alert_id": alert_id})
         return [
             Press(
                 alert=row.alert,
@@ -73,39 +95,8 @@ class SqlPresses:
 
     def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
         """Return the stages of the node's presses, oldest first; of a record that came twice, under its newest seq."""
-        hearer, taker = people.alias("hearer"), people.alias("taker")
-        coming = and_(
-            work_orders.c.id == alerts.c.work_order,
-            work_orders.c.accepted_at_ms.is_not(None),
-            work_orders.c.state != OrderState.CANCELLED.value,
-        )
-        listed = (
-            select(
-                sos_presses.c.event,
-                sos_presses.c.device,
-                sos_presses.c.ref,
-                sos_presses.c.seq,
-                sos_presses.c.received_at_ms,
-                alerts.c.notified_at_ms,
-                alerts.c.acknowledged_at_ms,
-                alerts.c.closed_at_ms,
-                work_orders.c.accepted_at_ms,
-                hearer.c.display_name.label("heard_by"),
-                taker.c.display_name.label("taken_by"),
-            )
-            .join(alerts, alerts.c.id == sos_presses.c.alert)
-            .outerjoin(work_orders, coming)
-            .outerjoin(hearer, hearer.c.id == alerts.c.acknowledged_by)
-            .outerjoin(taker, taker.c.id == work_orders.c.accepted_by)
-            .where(
-                sos_presses.c.site == site,
-                sos_presses.c.node == node,
-                sos_presses.c.seq.is_not(None),
-                or_(alerts.c.closed_at_ms.is_(None), alerts.c.closed_at_ms > at_ms - MERGE_MS),
-            )
-            .order_by(sos_presses.c.id)
-        )
-        newest = {(row.event, row.device, row.ref): row for row in self._connection.execute(listed)}
+        names = {"of_site": site, "of_node": node, "closed_before_ms": at_ms - MERGE_MS}
+        newest = {(row.event, row.device, row.ref): row for row in self._connection.execute(_RECEIPTS, names)}
         return [
             receipt(
                 PressProgress(

@@ -1,13 +1,15 @@
 """Rows ⇄ events of the stream."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, select
 
 from hub.notification.stream import StreamEvent, StreamKind
 from hub.storage.sql.rows import document
 from hub.storage.sql.tables import stream_events
+
+_APPEND: Final = insert(stream_events)
 
 
 class SqlStream:
@@ -18,9 +20,8 @@ class SqlStream:
         self._connection = connection
 
     def append(self, event: StreamKind, item: Mapping[str, Any], *, site: str, at_ms: int) -> None:
-        self._connection.execute(
-            insert(stream_events).values(at_ms=at_ms, site=site, event=event.value, data=document(item))
-        )
+        row = {"at_ms": at_ms, "site": site, "event": event.value, "data": document(item)}
+        self._connection.execute(_APPEND, row)
 
     def after(self, last_id: int, *, sites: frozenset[str] | None = None, limit: int = 200) -> Sequence[StreamEvent]:
         statement = select(stream_events).where(stream_events.c.id > last_id).order_by(stream_events.c.id).limit(limit)

@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from hub.errors import StaleVersionError
 from hub.notification.webhook import Webhook
 from hub.storage.sql.rows import document
 from hub.storage.sql.tables import webhooks
+
+_ENABLED: Final = (
+    select(webhooks)
+    .where(webhooks.c.site == bindparam("of_site"), webhooks.c.disabled_at_ms.is_(None))
+    .order_by(webhooks.c.id)
+)
 
 
 class SqlWebhooks:
@@ -24,9 +30,7 @@ class SqlWebhooks:
         return None if row is None else _webhook(row)
 
     def enabled(self, site: str) -> Sequence[Webhook]:
-        rows = self._connection.execute(
-            select(webhooks).where(webhooks.c.site == site, webhooks.c.disabled_at_ms.is_(None)).order_by(webhooks.c.id)
-        )
+        rows = self._connection.execute(_ENABLED, {"of_site": site})
         return [_webhook(row) for row in rows]
 
     def find(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub.errors import ConflictError, StaleVersionError
@@ -17,6 +17,20 @@ from hub.workorders.ports import CrewLoad, OrderQuery
 
 _NO_SITE: Final = "UTC"
 
+# Statements of the hot path are built once: building costs more than running them.
+_GET: Final = select(work_orders).where(work_orders.c.id == bindparam("order_id"))
+_OPEN: Final = select(work_orders).where(work_orders.c.open_key == bindparam("key"))
+_ADD: Final = insert(work_orders)
+_SAVE: Final = update(work_orders).where(
+    work_orders.c.id == bindparam("order_id"), work_orders.c.version == bindparam("former")
+)
+_LOG: Final = insert(work_order_log)
+_ALERTS: Final = (
+    select(alerts.c.work_order, alerts.c.id)
+    .where(alerts.c.work_order.in_(bindparam("order_ids", expanding=True)))
+    .order_by(alerts.c.fired_at_ms, alerts.c.id)
+)
+
 
 class SqlWorkOrders:
     """The work orders in the state database."""
@@ -26,10 +40,10 @@ class SqlWorkOrders:
         self._connection = connection
 
     def get(self, order_id: str) -> WorkOrder | None:
-        return self._one(select(work_orders).where(work_orders.c.id == order_id))
+        return self._one(_GET, order_id=order_id)
 
     def open_of(self, subject_key: str, fault_class: str) -> WorkOrder | None:
-        return self._one(select(work_orders).where(work_orders.c.open_key == f"{subject_key}/{fault_class}"))
+        return self._one(_OPEN, key=f"{subject_key}/{fault_class}")
 
     def find(self, query: OrderQuery) -> Sequence[WorkOrder]:
         statement = select(work_orders).order_by(work_orders.c.id.desc()).limit(query.limit)
@@ -50,17 +64,14 @@ class SqlWorkOrders:
 
     def add(self, order: WorkOrder) -> None:
         try:
-            self._connection.execute(insert(work_orders).values(id=order.id, **_values(order)))
+            self._connection.execute(_ADD, {"id": order.id, **_values(order)})
         except IntegrityError as error:
             message = "an order of this subject and fault class is open already"
             raise ConflictError(message) from error
 
     def save(self, order: WorkOrder) -> None:
-        changed = self._connection.execute(
-            update(work_orders)
-            .where(work_orders.c.id == order.id, work_orders.c.version == order.version - 1)
-            .values(**_values(order))
-        )
+        names = {"order_id": order.id, "former": order.version - 1}
+        changed = self._connection.execute(_SAVE, names | _values(order))
         if changed.rowcount != 1:
             message = "somebody else changed the work order first"
             raise StaleVersionError(message)
@@ -69,7 +80,7 @@ class SqlWorkOrders:
         if not entries:
             return
         self._connection.execute(
-            insert(work_order_log),
+            _LOG,
             [
                 {
                     "work_order": entry.work_order,
@@ -132,25 +143,19 @@ class SqlWorkOrders:
         zone = self._connection.execute(select(sites.c.time_zone).where(sites.c.id == site)).scalar()
         return _NO_SITE if zone is None else zone
 
-    def _one(self, statement: Select[Any]) -> WorkOrder | None:
-        return next(iter(self._all(statement)), None)
+    def _one(self, statement: Select[Any], **names: str) -> WorkOrder | None:
+        return next(iter(self._all(statement, **names)), None)
 
-    def _all(self, statement: Select[Any]) -> list[WorkOrder]:
-        rows = self._connection.execute(statement).all()
+    def _all(self, statement: Select[Any], **names: str) -> list[WorkOrder]:
+        rows = self._connection.execute(statement, names).all()
         cared_for = self._alerts([row.id for row in rows])
         return [_order(row, tuple(cared_for.get(row.id, ()))) for row in rows]
 
     def _alerts(self, order_ids: Sequence[str]) -> dict[str, list[str]]:
         joined: dict[str, list[str]] = {}
-        if not order_ids:
-            return joined
-        statement = (
-            select(alerts.c.work_order, alerts.c.id)
-            .where(alerts.c.work_order.in_(order_ids))
-            .order_by(alerts.c.fired_at_ms, alerts.c.id)
-        )
-        for order_id, alert_id in self._connection.execute(statement):
-            joined.setdefault(order_id, []).append(alert_id)
+        if order_ids:
+            for order_id, alert_id in self._connection.execute(_ALERTS, {"order_ids": order_ids}):
+                joined.setdefault(order_id, []).append(alert_id)
         return joined
 
 

@@ -50,7 +50,7 @@ class Receiver:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class names it so
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -84,7 +84,7 @@ class Loop:
         self.transactions = SqlTransactions(self.engine, react=react, now_ms=self.now_ms, new_id=new_ulid)
         self.transactions.listen(self.happened.extend)
         self.dispatcher = self.new_dispatcher()
-        self.transactions.listen(lambda events: self.dispatcher.hear(events))
+        self.transactions.listen(self._hear)
 
     def new_dispatcher(self) -> Dispatcher:
         def begin(life_safety: bool) -> AbstractContextManager[SqlUnit]:
@@ -157,6 +157,9 @@ class Loop:
         self.dispatcher.stop()
         self.client.close()
         self.engine.dispose()
+
+    def _hear(self, events: tuple[Event, ...]) -> None:
+        self.dispatcher.hear(events)
 
     def _note(self, attempt: Attempt) -> None:
         with self._changed:

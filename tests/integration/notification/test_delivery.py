@@ -12,8 +12,8 @@ from hub.notification.outbox import NotificationState, Outcome
 from tests.integration.notification.conftest import Loop, Receiver
 
 Receivers = Callable[[], Receiver]
-QUICK_MS = 1_000
-"""Generous: the aim is 100 ms, measured by the benchmarks."""
+QUICK_MS = 4_000
+"""Sooner than a hanging receiver is given up (5 s), also on a machine that is busy with other things."""
 
 
 def steps(receiver: Receiver) -> list[str]:

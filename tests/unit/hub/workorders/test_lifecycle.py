@@ -9,7 +9,7 @@ from hub.vocabulary import Colour, FaultCode, Skill
 from hub.workorders import service
 from hub.workorders.order import LEGAL, OrderState
 from tests.fakes.loop import MemoryCrew
-from tests.fakes.loop_story import LAMP, START_MS, Story
+from tests.fakes.loop_story import BAND, LAMP, START_MS, Story
 
 VERBS = ("accept", "arrive", "complete", "hold", "resume", "cancel", "reopen")
 
@@ -152,6 +152,10 @@ class TestTheLoop:
         story.helped()
         assert (story.order().state, story.order().verified_at_ms) == ("closed", None)
 
+    def test_no_sensor_proves_that_somebody_was_helped(self) -> None:
+        story = Story().at(0).heard("band-07:1").at(5).proven(FaultCode.SOS_PRESSED, of=BAND)
+        assert story.order().state is OrderState.ASSIGNED
+
     def test_the_order_of_an_sos_and_a_fall_closes_with_the_last_of_them(self) -> None:
         story = Story().at(0).heard("band-07:1").at(5).heard("band-07:f1", code=FaultCode.FALL_DETECTED).helped()
         assert story.order().state is OrderState.ASSIGNED
@@ -168,6 +172,7 @@ class TestSteps:
         assert (story.order().state, story.order().legal) == ("on_hold", ("resume", "cancel"))
         story.at(600)
         order = story.order()
+        assert order.state_before_hold is None
         assert (order.state, order.reason, order.resume_at_ms, order.wake_at_ms) == (
             "accepted",
             "hold_over",
