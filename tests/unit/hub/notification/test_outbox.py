@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.notification import outbox
+from hub.notification import outbox, service
 from hub.notification.outbox import (
     GIVE_UP_S,
     LEASE_S,
@@ -16,6 +16,7 @@ from hub.notification.outbox import (
     lease,
     settle,
 )
+from tests.fakes.loop import MemoryUnit
 from tests.fakes.loop_story import START_MS, Story
 
 FAILED = Delivery(Outcome.RETRY, "HTTP 503")
@@ -137,3 +138,23 @@ class TestHushing:
         story.at(9).heard("band-07:2")
         story.sent()
         assert story.alert().notified_at_ms == START_MS + 3_000
+
+
+class TestLateReports:
+    """A sender is slow, its lease runs out, another sends the row: the first one's report changes nothing."""
+
+    def test_a_late_failure_does_not_touch_the_second_attempt(self) -> None:
+        unit = MemoryUnit()
+        unit.notifications.add(row())
+        first = service.lease(unit.notifications, row(), at_ms=0)
+        assert first is not None
+        second = service.lease(unit.notifications, first, at_ms=LEASE_S * 1_000)
+        assert second is not None
+
+        def report(leased: Notification, delivery: Delivery) -> Notification | None:
+            at_ms = LEASE_S * 1_000 + 1
+            return service.settle(unit.notifications, unit.webhooks, leased, delivery, wanted=True, at_ms=at_ms)
+
+        assert report(first, FAILED) is None
+        assert unit.notifications.get(first.id) == second
+        assert report(second, SENT) is not None
