@@ -3,9 +3,11 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from edge.errors import EdgeError, InvalidSettings
@@ -67,6 +69,9 @@ class _Version(argparse.Action):
 
 
 def _run(options: argparse.Namespace) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Loading the libraries takes a small machine seconds, in which a stop is as orderly as later.
+        signal.signal(number, _leave)
     from edge.settings import load_settings
 
     settings = load_settings(options.config)
@@ -76,6 +81,10 @@ def _run(options: argparse.Namespace) -> int:
 
     run(Configured(settings, options.config))
     return OK
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 the signature of a handler
+    raise SystemExit(OK)
 
 
 def _outbox(options: argparse.Namespace) -> int:

@@ -61,11 +61,17 @@ class AgentProcess:
         """Start without devices, wait until everything is done, and stop in order; return what the outbox says."""
         text = self.config.read_text()
         self.config.write_text(text.partition("[[devices]]")[0])
+        starts = self.starts()
         self.start()
+        wait_until(lambda: self.starts() > starts, "the agent starts")
         wait_until(lambda: all(lane["pending"] == 0 for lane in self.outbox()["lanes"]), "everything is done")
         assert self.stop() == 0
         self.config.write_text(text)
         return self.outbox()
+
+    def starts(self) -> int:
+        """How often it has started, by its own log."""
+        return self.log.read_text().count("agent.started") if self.log.exists() else 0
 
     def outbox(self) -> dict[str, Any]:
         """What `linli-edge outbox --json` says, beside the running agent."""

@@ -150,7 +150,7 @@ def test_a_second_agent_on_the_same_folder_is_told_so_in_one_line(
 ) -> None:
     folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script=counting(20))
     with AgentProcess(folder) as agent:
-        wait_until(lambda: "agent.started" in agent.log.read_text(), "the first agent runs")
+        wait_until(lambda: agent.starts() == 1, "the first agent runs")
         second = run_edge("run", "--config", str(agent.config))
         assert second.returncode == 1
         assert second.stderr.splitlines() == [
@@ -165,7 +165,7 @@ def test_a_second_agent_on_the_same_folder_is_told_so_in_one_line(
 def test_a_signal_ends_the_agent_with_zero(tmp_path: Path, number: int) -> None:
     folder = a_folder(tmp_path, port=1, script=counting(20))
     with AgentProcess(folder) as agent:
-        wait_until(lambda: "agent.started" in agent.log.read_text(), "it runs")
+        wait_until(lambda: agent.starts() == 1, "it runs")
         assert agent.stop(number) == 0
 
 

@@ -85,6 +85,17 @@ def test_a_missing_library_says_which_extra_brings_it(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "paho-mqtt is not installed; run: pip install 'linli[edge]'\n")
 
 
+def test_a_stop_while_it_is_still_starting_is_an_orderly_one(tmp_path: Path) -> None:
+    path = config(tmp_path, GOOD)
+    program = """
+import os, signal, sys, threading
+from edge.cli import main
+threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGTERM)).start()
+sys.exit(main(["run", "--config", sys.argv[1]]))
+"""
+    assert run_python(program, path).returncode == 0
+
+
 def test_an_outbox_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     done = run_edge("outbox", "--json", "--config", config(tmp_path, GOOD))
     assert (done.returncode, done.stderr) == (1, f"there is no outbox in {tmp_path / 'data'}\n")
