@@ -28,7 +28,7 @@ from edge.ids import boot_of, machine_of, new_epoch, new_ref
 from edge.link import Endpoint, Link, LinkName, Will, try_out
 from edge.outbox import Opened, Reset, holder_of, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
-from edge.settings import DeviceSettings, EdgeSettings, read_password
+from edge.settings import DeviceSettings, EdgeSettings, check_ca, read_password
 from edge.uplink.courier import Courier
 from edge.watchdog import Watchdog
 from protocols.events import EventName
@@ -57,9 +57,10 @@ class Configured:
 
 
 def endpoints(configured: Configured) -> dict[LinkName, Endpoint]:
-    """Where the two connections go; raises InvalidSettings where the password cannot be read."""
+    """Where the two connections go; raises InvalidSettings where a file cannot be read."""
     broker = configured.settings.broker
     password = read_password(configured.settings, source=str(configured.path))
+    check_ca(configured.settings, source=str(configured.path))
     users = {LinkName.SOS: configured.address.sos_username, LinkName.REST: configured.address.username}
     return {
         name: Endpoint(

@@ -156,7 +156,11 @@ class Link:
     def _run(self) -> None:
         attempt = 0
         while not self._stopping.is_set():
-            held = self._connect_once()
+            held = False
+            try:
+                held = self._connect_once()
+            except Exception:  # noqa: BLE001 a node that stops connecting is lost; the next attempt may do
+                _log.exception("link.failed", extra={"link": self._name})
             attempt = 0 if held else attempt + 1
             wait_s = reconnect_delay_s(attempt, longest_s=self._longest_wait_s, draw=self._random.random())
             self._stopping.wait(wait_s)

@@ -1,5 +1,6 @@
 """The agent's configuration: one TOML file, every key known, every mistake named."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -196,6 +197,13 @@ def read_password(settings: EdgeSettings, *, source: str) -> str | None:
     if not password:
         raise InvalidSettings(source, [("broker.password_file", f"{broker.password_file} is empty")])
     return password
+
+
+def check_ca(settings: EdgeSettings, *, source: str) -> None:
+    """Raise InvalidSettings where the authority's file cannot be read."""
+    ca = settings.broker.ca
+    if ca is not None and not os.access(ca, os.R_OK):
+        raise InvalidSettings(source, [("broker.ca", f"{ca} cannot be read")])
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -152,13 +152,13 @@ class Loop:
         if (wake_ms := self._courier.wake_ms()) is not None:
             due.append(wake_ms)
         if self._group_due_ms is not None:
-            due.append(self._group_due_ms)
+            due.append(max(self._group_due_ms, self._again_ms))
         return max(0.0, (min(due) - now_ms) / 1_000)
 
     def _keep_up(self, moment: Moment) -> None:
         try:
-            self._upkeep.watch_clock(moment)
             self._upkeep.tick(moment)
+            self._upkeep.watch_clock(moment)
         except OutboxError as error:
             _log.error("upkeep.failed", extra={"why": str(error)})
 

@@ -63,17 +63,15 @@ class Upkeep:
 
     def watch_clock(self, moment: Moment) -> None:
         """Note when this boot learns the time, and when the clock is set by a step."""
-        last, self._last = self._last, moment
-        if moment.state is not ClockState.SYNCED:
-            return
-        if last is None or last.state is not ClockState.SYNCED:
-            self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
-            _log.info("clock.synced", extra={"now": format_instant(moment.at)})
-            return
-        step_ms = round((moment.at - last.back_at(moment.uptime_ms)).total_seconds() * 1_000)
-        if abs(step_ms) > STEP_MS:
-            self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
-            self._report(EventName.CLOCK_STEPPED, {"by_ms": step_ms})
+        last = self._last
+        if moment.state is ClockState.SYNCED:
+            if last is None or last.state is not ClockState.SYNCED:
+                self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
+                _log.info("clock.synced", extra={"now": format_instant(moment.at)})
+            elif abs(step_ms := _step_ms(last, moment)) > STEP_MS:
+                self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
+                self._report(EventName.CLOCK_STEPPED, {"by_ms": step_ms})
+        self._last = moment
 
     def tick(self, moment: Moment) -> None:
         """Do what is due."""
@@ -114,3 +112,8 @@ class Upkeep:
         if self._room is Room.FULL and not self._clearing.evict():
             for lane in (Lane.EVENT, Lane.SOS):
                 self._clearing.drop_done(lane)
+
+
+def _step_ms(last: Moment, moment: Moment) -> int:
+    """How far the wall clock has moved beyond what uptime says."""
+    return round((moment.at - last.back_at(moment.uptime_ms)).total_seconds() * 1_000)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import InvalidSettings
-from edge.settings import load_settings, read_password
+from edge.settings import check_ca, load_settings, read_password
 
 GOOD = """
 site = "demo"
@@ -88,6 +88,16 @@ def test_a_file_that_is_no_toml_or_not_there_is_one_line(tmp_path: Path) -> None
     with pytest.raises(InvalidSettings) as caught:
         load_settings(tmp_path / "none.toml")
     assert caught.value.lines() == [f"{tmp_path / 'none.toml'}: No such file or directory"]
+
+
+def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace("mqtt:", "mqtts:").replace('"password"}', '"password", ca = "ca.pem"}')
+    (tmp_path / "edge.toml").write_text(text)
+    settings = load_settings(tmp_path / "edge.toml")
+    with pytest.raises(InvalidSettings, match=r"broker.ca: .*ca.pem cannot be read"):
+        check_ca(settings, source="edge.toml")
+    (tmp_path / "ca.pem").write_text("")
+    check_ca(settings, source="edge.toml")
 
 
 def test_the_password_is_the_files_text_without_its_line_end(tmp_path: Path) -> None:
