@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from importlib import resources
 from typing import Annotated, Any, Final, cast
@@ -68,8 +69,9 @@ class Look:
     assets: Assets
 
 
+@cache
 def open_look() -> Look:
-    """Read the templates and what they refer to."""
+    """Read the templates and what they refer to, once."""
     environment = Environment(
         loader=PackageLoader("hub.dashboard"),
         autoescape=True,

@@ -1,5 +1,6 @@
 """A furnished hub behind a real server, and a real browser without JavaScript."""
 
+import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from hub.telemetry.point import Point
 from tests.integration.dashboard.stage import PASSWORD, Stage, furnish, open_stage
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -29,10 +31,22 @@ def empty_stage(tmp_path: Path) -> Generator[Stage]:
         yield stage
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], list[Point]]:
+    """The state of a furnished hub that has stopped, to be copied; what is on it by name; its telemetry."""
+    folder = tmp_path_factory.mktemp("furnished")
+    with open_stage(folder) as stage:
+        ids = furnish(stage)
+    return folder, ids, stage.points
+
+
 @pytest.fixture
-def community(empty_stage: Stage) -> Community:
+def community(furnished: tuple[Path, dict[str, str], list[Point]], tmp_path: Path) -> Generator[Community]:
     """An evening of a community."""
-    return Community(empty_stage, furnish(empty_stage))
+    folder, ids, points = furnished
+    shutil.copytree(folder, tmp_path / "copy")
+    with open_stage(tmp_path / "copy", points=points) as stage:
+        yield Community(stage, ids)
 
 
 @pytest.fixture(scope="session")

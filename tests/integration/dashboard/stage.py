@@ -1,10 +1,10 @@
 """A small community on a real database behind a real server, for browsers: facts come in by the rules and the loop."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -44,7 +44,9 @@ class Stage:
     access: Access
     telemetry: MemoryTelemetryStore
     application: FastAPI
-    hasher: Any
+    password_hash: str
+    points: list[Point] = field(default_factory=list[Point])
+    """What the telemetry store was given."""
     now_ms: int = NOW_MS
     url: str = ""
     happened: list[Event] = field(default_factory=list[Event])
@@ -55,7 +57,7 @@ class Stage:
             id=new_ulid(),
             username=username,
             display_name=name,
-            password_hash=self.hasher,
+            password_hash=self.password_hash,
             locale=locale,
             roles=tuple(RoleHeld(*role) for role in roles),
             created_at_ms=self.now_ms,
@@ -129,9 +131,8 @@ class Stage:
             intervals_ms={f"{slug}-d": 600_000},
             nodes={f"{slug}-d": "pi-1"},
         )
-        self.telemetry.append_late(
-            [Point(site, slug, "pi-1", f"{slug}-d", kind, at_ms, at_ms % 1000, 95, dict(values))]
-        )
+        self.points.append(Point(site, slug, "pi-1", f"{slug}-d", kind, at_ms, at_ms % 1000, 95, dict(values)))
+        self.telemetry.append_late(self.points[-1:])
         with self.transactions.begin() as unit:
             state = unit.states.load_facilities([facility]).get(facility) or FacilityState()
             for step in (-1, 0):
@@ -189,6 +190,11 @@ class Stage:
             return order.state.value
 
 
+@cache
+def _password_hash() -> str:
+    return new_passwords().hash(PASSWORD)
+
+
 def _event(subject: Subject, effect: Effect) -> Event:
     said = (subject, effect.fault_code, effect.reason, effect.at_ms, effect.value)
     match effect:
@@ -201,23 +207,23 @@ def _event(subject: Subject, effect: Effect) -> Event:
 
 
 @contextmanager
-def open_stage(folder: Path) -> Generator[Stage]:
-    """Serve the pages of an empty hub."""
+def open_stage(folder: Path, *, points: Sequence[Point] = ()) -> Generator[Stage]:
+    """Serve the pages of the hub whose state is in the folder, an empty one where there is none."""
     engine = open_engine(f"sqlite:///{folder / 'state.db'}")
     metadata.create_all(engine)
-    passwords = new_passwords()
     telemetry = MemoryTelemetryStore()
+    telemetry.append_late(points)
     clock: list[Stage] = []
     transactions = SqlTransactions(engine, react=react, now_ms=lambda: clock[0].now_ms, new_id=new_ulid)
     access = Access(
         transactions,
         tokens=Tokens(b"k" * 32),
-        passwords=passwords,
+        passwords=new_passwords(),
         wall_ms=WallClock().now_ms,
         new_secret=new_secret,
     )
-    application = FastAPI()
-    stage = Stage(transactions, access, telemetry, application, passwords.hash(PASSWORD))
+    application = FastAPI(redirect_slashes=False, openapi_url=None)
+    stage = Stage(transactions, access, telemetry, application, _password_hash(), list(points))
     clock.append(stage)
     pages = Pages(transactions=transactions, access=access, latest=telemetry.latest, now_ms=lambda: stage.now_ms)
     application.include_router(router(pages))

@@ -241,7 +241,8 @@ def test_who_signs_out_is_out_in_every_window(community: Community, client: http
 
 def test_a_guesser_is_told_to_wait(client: httpx.Client) -> None:
     guess = {"username": "li", "password": "guess"}
-    answer, *_ = [client.post("/sign-in", data=guess, headers=OWN) for _ in range(11)][::-1]
+    answers = (client.post("/sign-in", data=guess, headers=OWN) for _ in range(40))
+    answer = next(answer for answer in answers if answer.status_code != 401)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
     assert "请等" in answer.text
