@@ -1,13 +1,15 @@
 """Instants as people read them: how long ago, and the hour in the site's time zone; pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.dashboard.language import Words
 from protocols.instant import format_ms, from_ms, to_ms
 
+_LAST_MS: Final = to_ms(datetime(9999, 1, 1, tzinfo=UTC))
+"""Later instants have no calendar in every zone; they are shown as this one."""
 _STEPS: Final = ((60, "minute"), (3600, "hour"), (86_400, "day"))
 
 
@@ -31,6 +33,7 @@ def zone_of(name: str) -> tzinfo:
 
 def moment(at_ms: int, *, now_ms: int, zone: tzinfo, words: Words) -> Moment:
     """Return an instant as it looks from now, in the zone of its site."""
+    at_ms = min(max(at_ms, 0), _LAST_MS)
     return Moment(
         iso=format_ms(at_ms),
         relative=_relative(at_ms - now_ms, words),
@@ -53,9 +56,10 @@ def parse_local_ms(text: str, zone: tzinfo) -> int | None:
     """Return the instant that a form's date and time field names in the zone; None where it names none."""
     try:
         at = datetime.fromisoformat(text)
-        return to_ms(at if at.tzinfo else at.replace(tzinfo=zone))
+        at_ms = to_ms(at if at.tzinfo else at.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         return None
+    return at_ms if 0 <= at_ms <= _LAST_MS else None
 
 
 def _relative(ahead_ms: int, words: Words) -> str:
