@@ -10,7 +10,7 @@ from simulators.servers.mosquitto import MosquittoServer
 from tests.acceptance.edge.neighbourhood import Neighbourhood
 from tests.integration.edge.agent_process import AgentProcess, run_edge, wait_until
 
-pytestmark = pytest.mark.mosquitto
+pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(400)]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from simulators.servers.mosquitto import BrokerAuth, MosquittoServer
 from tests.integration.edge.agent_process import AgentProcess, run_edge, wait_until
 from tests.integration.edge.scripted_hub import ScriptedHub
 
-pytestmark = pytest.mark.mosquitto
+pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(300)]
 ADDRESS = NodeAddress("demo", "pi-1")
 
 
@@ -143,6 +143,21 @@ def test_time_is_learnt_from_the_hub_and_told_as_an_anchor(
         agent.start()
         wait_until(lambda: len(hub.stored(Lane.TELEMETRY)) >= 10, "readings with and without a time")
     assert {hello.clock for hello in hub.book.hellos} >= {"unsynced"}
+
+
+def test_a_corrupt_outbox_is_set_aside_and_reported_in_hello_and_as_an_event(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script=counting(20), more='self_device = "pi-1-self"')
+    (folder / "data").mkdir()
+    (folder / "data" / "outbox.db").write_bytes(b"no database at all" * 500)
+    with AgentProcess(folder):
+        wait_until(lambda: len(hub.stored(Lane.EVENT)) == 1, "the event is at the hub")
+        wait_until(lambda: len(hub.stored(Lane.TELEMETRY)) >= 3, "readings flow")
+    (event,) = hub.stored(Lane.EVENT)
+    assert (event.device, event.event, event.details["because"]) == ("pi-1-self", "outbox_reset", "outbox_corrupt")
+    assert {hello.new_epoch_because for hello in hub.book.hellos} == {"outbox_corrupt"}
+    assert (folder / "data" / event.details["set_aside"]).exists()
 
 
 def test_a_second_agent_on_the_same_folder_is_told_so_in_one_line(
