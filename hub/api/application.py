@@ -31,7 +31,7 @@ from hub.api.body_limit import BodyLimit
 from hub.api.problems import Problem
 from hub.api.services import Condition, Part, Services
 
-__all__ = ["Condition", "Part", "Services", "create_app", "openapi_document"]
+__all__ = ["Condition", "Part", "Services", "application", "attach", "create_app", "openapi_document"]
 
 TITLE: Final = "Linli"
 VERSION: Final = "1"
@@ -58,28 +58,34 @@ _NOUNS: Final = (
 
 def create_app(services: Services) -> FastAPI:
     """Return the application that answers with these services."""
-    application = _application()
+    made = application()
+    attach(made, services)
+    return made
+
+
+def attach(application: FastAPI, services: Services) -> None:
+    """Have the application answer with these services from now on."""
     application.state.services = services
     services.transactions.listen(services.wake.notify)
-    return application
 
 
 def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    return _application().openapi()
+    return application().openapi()
 
 
-def _application() -> FastAPI:
-    application = FastAPI(title=TITLE, version=VERSION, docs_url=None, redoc_url=None, redirect_slashes=False)
-    application.add_middleware(BodyLimit)
-    problems.install(application)
+def application() -> FastAPI:
+    """Return the application without services: `attach` gives it some."""
+    made = FastAPI(title=TITLE, version=VERSION, docs_url=None, redoc_url=None, redirect_slashes=False)
+    made.add_middleware(BodyLimit)
+    problems.install(made)
     api = APIRouter(prefix=API)
     for noun in _NOUNS:
         api.include_router(noun.router)
-    application.include_router(api)
-    application.include_router(health.router)
-    application.openapi = lambda: _document(application)
-    return application
+    made.include_router(api)
+    made.include_router(health.router)
+    made.openapi = lambda: _document(made)
+    return made
 
 
 def _document(application: FastAPI) -> dict[str, Any]:

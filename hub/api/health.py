@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics`: what machines ask, without signing in."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Response
 from hub.api.answers import JSON, encode
 from hub.api.items import Item
 from hub.api.services import Condition, Given, Part
+from hub.errors import HubError
 
 router: Final = APIRouter(tags=["health"])
 
@@ -39,7 +41,7 @@ def healthz() -> Response:
 @router.get("/readyz", response_model=ReadinessItem, responses={503: {"model": ReadinessItem}})
 def readyz(services: Given) -> Response:
     """The stores commit and the broker is connected; one part that failed makes it 503, a degraded one does not."""
-    parts = {name: check() for name, check in services.checks.items()}
+    parts = {name: _checked(check) for name, check in services.checks.items()}
     worst = _worst(list(parts.values()))
     body: dict[str, Any] = {
         "status": worst.value,
@@ -57,6 +59,13 @@ def readyz(services: Given) -> Response:
 def metrics(services: Given) -> Response:
     """Every figure."""
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _checked(check: Callable[[], Part]) -> Part:
+    try:
+        return check()
+    except HubError as error:
+        return Part(Condition.FAILED, str(error))
 
 
 def _worst(parts: list[Part]) -> Condition:

@@ -1,15 +1,18 @@
 """The API in this process: a real state database, telemetry in memory, a broker that remembers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import httpx2
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from hub.access.service import Access, new_passwords, token_secret
 from hub.access.tokens import Tokens
-from hub.api.application import Condition, Part, Services, create_app
+from hub.api.application import Condition, Part, Services, attach
 from hub.events import Event
 from hub.ids import new_hex, new_secret, new_ulid
 from hub.ingest.directory import Directory
@@ -54,6 +57,7 @@ class World:
     broker: RememberingBroker
     clocks: Clocks
     conditions: dict[str, Part]
+    checks: dict[str, Callable[[], Part]]
     web: TestClient
     admin_token: str
     usernames: list[str] = field(default_factory=list[str])
@@ -117,7 +121,7 @@ class Client:
 
     def get(self, path: str, **params: Any) -> Json:
         """One object or page."""
-        return _good(self.call("GET", path, params=params)).json()
+        return _good(self.call("GET", path, params=params or None)).json()
 
     def items(self, path: str, **params: Any) -> list[Json]:
         """The items of a first page."""
@@ -147,23 +151,32 @@ class Client:
         return [error["field"] for error in self.problem(method, path, body, status=422, **more)["errors"]]
 
 
-def build_world(url: str) -> World:
-    """Return a world on the database at `url`, which is empty."""
+def found_state(url: str) -> None:
+    """Make the tables in the empty database at `url`, with the administrator and the key of the tokens."""
     engine = open_engine(url)
     metadata.create_all(engine)
+    transactions = SqlTransactions(engine, react=react, now_ms=lambda: START_MS, new_id=new_ulid)
+    with transactions.begin() as unit:
+        token_secret(unit.meta, new_hex=lambda n_bytes: new_hex(n_bytes=n_bytes))
+        ensure_admin(
+            unit.people,
+            ADMIN_PASSWORD,
+            hasher=new_passwords(),
+            new_id=new_ulid,
+            new_password=new_secret,
+            at_ms=START_MS,
+        )
+    engine.dispose()
+
+
+def build_world(url: str, web: TestClient) -> World:
+    """Return a world on the state at `url`, as `found_state` left it, behind the application of `web`."""
+    engine = open_engine(url)
     clocks = Clocks()
     transactions = SqlTransactions(engine, react=react, now_ms=lambda: clocks.now_ms, new_id=new_ulid)
     passwords = new_passwords()
     with transactions.begin() as unit:
         secret = token_secret(unit.meta, new_hex=lambda n_bytes: new_hex(n_bytes=n_bytes))
-        ensure_admin(
-            unit.people,
-            ADMIN_PASSWORD,
-            hasher=passwords,
-            new_id=new_ulid,
-            new_password=new_secret,
-            at_ms=clocks.now_ms,
-        )
         admin = unit.access.named("admin")
     assert admin is not None
     access = Access(
@@ -175,6 +188,7 @@ def build_world(url: str) -> World:
     )
     telemetry, broker = MemoryTelemetryStore(), RememberingBroker()
     conditions = {name: Part(Condition.OK) for name in ("state", "telemetry", "broker")}
+    checks: dict[str, Callable[[], Part]] = {name: partial(conditions.__getitem__, name) for name in conditions}
     services = Services(
         transactions=transactions,
         telemetry=telemetry,
@@ -184,11 +198,14 @@ def build_world(url: str) -> World:
         broker=broker,
         broker_url="mqtt://127.0.0.1:1883",
         metrics=Metrics(),
-        checks={name: (lambda name=name: conditions[name]) for name in conditions},
+        checks=checks,
         now_ms=lambda: clocks.now_ms,
     )
-    web = TestClient(create_app(services), raise_server_exceptions=False)
-    return World(engine, services, transactions, telemetry, broker, clocks, conditions, web, access.issue_token(admin))
+    web.cookies.clear()
+    attach(cast("FastAPI", web.app), services)
+    return World(
+        engine, services, transactions, telemetry, broker, clocks, conditions, checks, web, access.issue_token(admin)
+    )
 
 
 def _good(response: httpx2.Response) -> httpx2.Response:
@@ -198,5 +215,4 @@ def _good(response: httpx2.Response) -> httpx2.Response:
 
 def dispose(world: World) -> None:
     """Close what the world has opened."""
-    world.web.close()
     world.engine.dispose()

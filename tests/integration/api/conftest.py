@@ -1,17 +1,37 @@
 """A fresh world behind the API for each test."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
-from tests.integration.api.client import Client, World, build_world, dispose
+from hub.api.application import application
+from tests.integration.api.client import Client, World, build_world, dispose, found_state
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[TestClient]:
+    """The application, built once: each world puts its own services behind it."""
+    with TestClient(application(), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state database with the administrator alone in it, to be copied."""
+    path = tmp_path_factory.mktemp("founded") / "state.db"
+    found_state(f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, founded: Path, web: TestClient) -> Iterator[World]:
     """Everything behind the API, with the administrator alone in it."""
-    made = build_world(f"sqlite:///{tmp_path / 'state.db'}")
+    path = tmp_path / "state.db"
+    shutil.copy(founded, path)
+    made = build_world(f"sqlite:///{path}", web)
     yield made
     dispose(made)
 

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 import schemathesis
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.checks import load_all_checks
 from schemathesis.generation import GenerationMode
@@ -21,7 +22,7 @@ from hub.events import ConditionRaised, LifeSafetyHeard
 from hub.ingest.quarantine import Refused
 from hub.vocabulary import FaultCode, Subject
 from protocols.rejections import MessageReason
-from tests.integration.api.client import START_MS, World, build_world, dispose
+from tests.integration.api.client import START_MS, World, build_world, dispose, found_state
 
 SEED = 20_261_121
 EXAMPLES = 8
@@ -139,8 +140,10 @@ class Lived:
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
-    world = build_world(f"sqlite:///{tmp_path_factory.mktemp('schemathesis') / 'state.db'}")
+def lived(tmp_path_factory: pytest.TempPathFactory, web: TestClient) -> Iterator[Lived]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('schemathesis') / 'state.db'}"
+    found_state(url)
+    world = build_world(url, web)
     yield Lived(world)
     dispose(world)
 
