@@ -16,7 +16,9 @@ from hub.vocabulary import FaultCode
 HEARERS_MS: Final = 86_400_000
 """A radio device is judged by the nodes that heard it in its last day (wire.md §7)."""
 POSTPONE_MS: Final = 1_000
-"""A deadline is looked at again this soon while its node is neither heard again nor judged offline."""
+"""A deadline is looked at again this soon while its node is neither heard again nor judged offline ..."""
+POSTPONE_SHARE: Final = 8
+"""... or after this part of the time since the deadline: a replayed silence of weeks is not looked at every second."""
 BACKLOG_MS: Final = 10_000
 """A node that was away has at most this long to bring what it held of the device."""
 RECHECK_MS: Final = 60_000
@@ -189,7 +191,8 @@ def _judge_supervised(
     if spoken_ms < deadline_ms:
         if all(node.offline for node in nodes):
             return contact._replace(silence=Silence.EXPLAINED, due_ms=at_ms + RECHECK_MS, quiet_ms=None)
-        return contact._replace(due_ms=at_ms + POSTPONE_MS, quiet_ms=spoken_ms)
+        patience_ms = max(POSTPONE_MS, (at_ms - deadline_ms) // POSTPONE_SHARE)
+        return contact._replace(due_ms=at_ms + patience_ms, quiet_ms=spoken_ms)
     quiet_ms = contact.quiet_ms
     if quiet_ms is not None and quiet_ms < deadline_ms and spoken_ms - quiet_ms > grace_ms:
         # The node itself was not heard for longer than the device may be silent: what it held comes first.
