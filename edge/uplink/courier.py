@@ -9,7 +9,9 @@ from typing import Protocol
 from edge.clock import Moment
 from edge.errors import OutboxError
 from edge.outbox.rows import LaneMarks, Row
-from edge.uplink.lane import (
+from edge.uplink.lane import LaneState, advance, start, wake_ms
+from edge.uplink.message import RECORD_BYTES, Message, compose
+from edge.uplink.steps import (
     Acked,
     Adopt,
     Adopted,
@@ -21,7 +23,6 @@ from edge.uplink.lane import (
     EpochBegun,
     GapAhead,
     Input,
-    LaneState,
     Light,
     MarkDone,
     NothingSent,
@@ -32,11 +33,7 @@ from edge.uplink.lane import (
     Send,
     Sent,
     Tick,
-    advance,
-    start,
-    wake_ms,
 )
-from edge.uplink.message import RECORD_BYTES, Message, compose
 from protocols.ack import Ack, Refusal, SosReceipt
 from protocols.codec import encode
 from protocols.envelope import SCHEMA, Stamp

@@ -19,7 +19,8 @@ from edge.clock import EARLIEST, Moment
 from edge.outbox import Draft, Opened, open_outbox
 from edge.outbox.clearing import Clearing
 from edge.uplink.courier import Courier
-from edge.uplink.lane import Effect, Input, LaneState, advance
+from edge.uplink.lane import LaneState, advance
+from edge.uplink.steps import Effect, Input
 from protocols.ack import Ack, Refusal
 from protocols.codec import decode_ack, encode, encode_record
 from protocols.envelope import ClockState

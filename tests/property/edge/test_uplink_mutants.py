@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from edge.outbox import Opened, open_outbox
-from edge.uplink.lane import Acked, BeginEpoch, Effect, Input, LaneState, MarkDone, ReplaceByGap, Sent, Tick, advance
+from edge.uplink.lane import LaneState, advance
+from edge.uplink.steps import Acked, BeginEpoch, Effect, Input, MarkDone, ReplaceByGap, Sent, Tick
 from protocols.lanes import Lane
 from tests.property.edge.node_model import LINKS, NodeAndHub
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from edge.uplink.lane import (
+from edge.uplink.lane import LaneState, advance, start, wake_ms
+from edge.uplink.steps import (
     Acked,
     Adopt,
     Appended,
@@ -15,7 +16,6 @@ from edge.uplink.lane import (
     EpochBegun,
     GapAhead,
     Input,
-    LaneState,
     Light,
     MarkDone,
     Refused,
@@ -25,9 +25,6 @@ from edge.uplink.lane import (
     Send,
     Sent,
     Tick,
-    advance,
-    start,
-    wake_ms,
 )
 from protocols.ack import Ack, SosReceipt, SosStage
 from protocols.hello import NewEpochBecause
