@@ -17,7 +17,9 @@ from simulators.servers.mosquitto import MosquittoServer
 from tests.shared_data import SharedData
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.shared_data, pytest.mark.timeout(300)]
-CONTAINER = "data_1771_3"
+CONTAINER = "data_2067_5"
+SAMPLES = 300
+"""Some weeks of it, from its first sample on: the simulated hub commits sample by sample."""
 PASSWORD = "replayed-password"
 
 
@@ -70,9 +72,11 @@ def token(hub: HubServer) -> str:
     return asyncio.run(ask())
 
 
-def test_a_year_of_one_container_alerts_as_by_hand(hub: HubServer, shared_data: SharedData) -> None:
-    path = shared_data.path(f"prague-bin-fill/{CONTAINER}.csv")
-    samples = recorded(path)
+def test_weeks_of_one_container_alert_as_by_hand(hub: HubServer, shared_data: SharedData, tmp_path: Path) -> None:
+    samples = recorded(shared_data.path(f"prague-bin-fill/{CONTAINER}.csv"))[:SAMPLES]
+    path = tmp_path / f"{CONTAINER}.csv"
+    rows = [f"{at:%Y-%m-%d %H:%M:%S},{percent:g}" for at, percent in reversed(samples)]
+    path.write_text("\n".join(["Time,p", *rows]))
     command = [
         sys.executable,
         "-m",
