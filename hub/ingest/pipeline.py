@@ -89,7 +89,7 @@ class Pipeline:
                 self.process([incoming])
 
     def _process(self, batch: Sequence[Incoming]) -> None:
-        directory = self._renewal.renew()
+        directory = self._renewal.renew(ask=False)
         if self._advance is None:
             self._take([item for incoming in batch if (item := decode(incoming, directory)) is not None], directory)
             return

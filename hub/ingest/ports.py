@@ -217,6 +217,11 @@ class Callback(Protocol):
 class Transactions(Protocol):
     """Opens state transactions: `life_safety` goes before all others."""
 
+    @property
+    def changes(self) -> int:
+        """A number that rises when a person of this process may have changed the registry."""
+        ...
+
     def life_safety(self) -> AbstractContextManager[Unit]:
         """Open a transaction that waits for nobody but the one under way."""
         ...

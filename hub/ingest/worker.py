@@ -14,7 +14,7 @@ from hub.metrics import Metrics
 
 log = structlog.get_logger("hub.ingest")
 
-BATCH_MESSAGES: Final = 400
+BATCH_MESSAGES: Final = 1000
 BATCH_BYTES: Final = 2_000_000
 QUEUE_MESSAGES: Final = 50_000
 QUEUE_BYTES: Final = 64_000_000

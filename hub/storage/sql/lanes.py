@@ -9,13 +9,13 @@ from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 from hub.ingest.lane import LaneState, Outcome, TakenGap
 from hub.ingest.ledger import GapItem, LaneItem
 from hub.ingest.ports import EpochEntry
-from hub.storage.sql.rows import document, upsert
+from hub.storage.sql.rows import Upsert, document
 from hub.storage.sql.tables import epochs, gaps, lane_ahead, lanes
 from hub.telemetry.point import LaneKey
 from protocols.lanes import Lane
 
-_SAVE: Final = upsert(lanes, add=("stored", "quarantined", "gaps", "duplicates", "left_out"), keep=("closed_at_ms",))
-_SAVE_EPOCH: Final = upsert(epochs, keep=("number", "first_contact_ms"))
+_SAVE: Final = Upsert(lanes, add=("stored", "quarantined", "gaps", "duplicates", "left_out"), keep=("closed_at_ms",))
+_SAVE_EPOCH: Final = Upsert(epochs, keep=("number", "first_contact_ms"))
 _CHUNK: Final = 200
 """Keys in one statement: SQLite takes 32 766 variables, four a key."""
 
@@ -44,31 +44,30 @@ class SqlLanes:
 
     def save(self, before: Mapping[LaneKey, LaneState], states: Iterable[LaneState]) -> None:
         """Write where lanes stand now and add their counts."""
-        rows: list[dict[str, Any]] = []
+        rows: list[tuple[Any, ...]] = []
         for state in states:
             key, counts = state.key, state.counts
             rows.append(
-                {
-                    "site": key.site,
-                    "node": key.node,
-                    "epoch": key.epoch,
-                    "lane": key.lane.value,
-                    "high_water": state.high_water,
-                    "stored": counts.stored,
-                    "quarantined": counts.quarantined,
-                    "gaps": counts.gaps,
-                    "duplicates": counts.duplicates,
-                    "left_out": counts.left_out,
-                    "hello_next": state.hello_next,
-                    "last_at_ms": state.last_at_ms,
-                    "closed_at_ms": None,
-                }
+                (
+                    key.site,
+                    key.node,
+                    key.epoch,
+                    key.lane.value,
+                    state.high_water,
+                    counts.stored,
+                    counts.quarantined,
+                    counts.gaps,
+                    counts.duplicates,
+                    counts.left_out,
+                    state.hello_next,
+                    state.last_at_ms,
+                    None,
+                )
             )
             former = before.get(key)
             if former is not None and (former.ahead or state.ahead) and former.ahead != state.ahead:
                 self._save_ahead(key, former.ahead, state.ahead)
-        if rows:
-            self._connection.execute(_SAVE, rows)
+        _SAVE.write(self._connection, rows)
 
     def add_gap(self, key: LaneKey, gap: TakenGap, recorded_at_ms: int) -> None:
         """Record a declared loss."""
@@ -97,19 +96,9 @@ class SqlLanes:
 
     def save_epoch(self, site: str, node: str, entry: EpochEntry, first_contact_ms: int) -> None:
         """Insert or update an epoch."""
-        self._connection.execute(
-            _SAVE_EPOCH,
-            {
-                "site": site,
-                "node": node,
-                "epoch": entry.epoch,
-                "number": entry.number,
-                "boot": entry.boot,
-                "past_boots": document(entry.past_boots),
-                "cloned": entry.cloned,
-                "first_contact_ms": first_contact_ms,
-            },
-        )
+        past_boots = document(entry.past_boots)
+        row = (site, node, entry.epoch, entry.number, entry.boot, past_boots, entry.cloned, first_contact_ms)
+        _SAVE_EPOCH.write(self._connection, [row])
 
     def close_older(self, site: str, node: str, lane: str, number: int, at_ms: int) -> list[tuple[LaneKey, int]]:
         """Close the open lanes of epochs before `number`; return them with their losses."""

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Table, insert, select
 from hub.rules.overrides import StoredOverride
 from hub.rules.parameters import PARAMETERS, merge
 from hub.rules.scopes import Scope, ScopeKind
-from hub.storage.sql.rows import document, upsert
+from hub.storage.sql.rows import Upsert, document
 from hub.storage.sql.tables import facilities, grids, registry_changes, rule_parameters, sites
 from hub.vocabulary import FaultCode, Subject
 from hub.workorders.ports import Windows
 
-_KEEP: Final = upsert(rule_parameters)
+_KEEP: Final = Upsert(rule_parameters)
 _TABLES: Final[dict[ScopeKind, Table]] = {
     ScopeKind.SITE: sites,
     ScopeKind.GRID: grids,
@@ -53,16 +53,8 @@ class SqlRuleParameters:
 
     def keep(self, override: StoredOverride, /) -> None:
         scope, code = override.scope.key, override.fault_code.value
-        self._connection.execute(
-            _KEEP,
-            {
-                "scope": scope,
-                "fault_code": code,
-                "parameters": document(override.parameters),
-                "version": override.version,
-                "updated_at_ms": override.updated_at_ms,
-            },
-        )
+        row = (scope, code, document(override.parameters), override.version, override.updated_at_ms)
+        _KEEP.write(self._connection, [row])
         self._connection.execute(
             insert(registry_changes).values(entity=rule_parameters.name, entity_id=f"{scope}/{code}")
         )

@@ -7,11 +7,11 @@ from sqlalchemy import Connection, func, select, text, union_all, update
 
 from hub.rules.facility import FacilityState
 from hub.rules.node import NodeState
-from hub.storage.sql.rows import upsert
+from hub.storage.sql.rows import Upsert
 from hub.storage.sql.tables import alerts, facility_states, node_states, work_orders
 
-_SAVE_FACILITY: Final = upsert(facility_states)
-_SAVE_NODE: Final = upsert(node_states, keep=("status",))
+_SAVE_FACILITY: Final = Upsert(facility_states)
+_SAVE_NODE: Final = Upsert(node_states, keep=("status",))
 _SAVE_STATUS: Final = text(
     "INSERT INTO node_states (node, state, status, wake_at_ms) VALUES (:node, :state, :status, NULL) "
     "ON CONFLICT (node) DO UPDATE SET status = excluded.status"
@@ -41,13 +41,8 @@ class SqlStates:
 
     def save_facilities(self, states: Mapping[str, FacilityState]) -> None:
         """Write states and deadlines."""
-        self._connection.execute(
-            _SAVE_FACILITY,
-            [
-                {"facility": facility, "state": state.encode(), "wake_at_ms": state.wake_at_ms}
-                for facility, state in states.items()
-            ],
-        )
+        rows = [(facility, state.encode(), state.wake_at_ms) for facility, state in states.items()]
+        _SAVE_FACILITY.write(self._connection, rows)
 
     def load_nodes(self) -> dict[str, NodeState]:
         """Return the supervision of every node, by REST id."""
@@ -56,13 +51,8 @@ class SqlStates:
 
     def save_nodes(self, states: Mapping[str, NodeState]) -> None:
         """Write supervision and deadlines."""
-        self._connection.execute(
-            _SAVE_NODE,
-            [
-                {"node": node, "state": state.encode(), "status": None, "wake_at_ms": state.wake_at_ms}
-                for node, state in states.items()
-            ],
-        )
+        rows = [(node, state.encode(), None, state.wake_at_ms) for node, state in states.items()]
+        _SAVE_NODE.write(self._connection, rows)
 
     def save_status(self, node: str, status: str) -> None:
         """Keep what a node last said of itself."""

@@ -112,6 +112,8 @@ class SqlTransactions:
         self._new_id = new_id
         self._gate = gate or Gate()
         self._listeners: list[Listener] = []
+        self.changes = 0
+        """Rises with every commit of a person's doing: what this process knows of the registry may be old."""
 
     def listen(self, listener: Listener) -> None:
         """Have `listener` called after every commit that something happened in."""
@@ -128,6 +130,8 @@ class SqlTransactions:
                     happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
             except OperationalError as error:
                 raise StorageError(str(error.orig)) from error
+            if priority is Priority.PERSON:
+                self.changes += 1
             unit.committed()
         if happened:
             for listener in self._listeners:

@@ -151,12 +151,18 @@ class IngestHarness:
         pipeline = self.pipelines["sos" if channel.lane is Lane.SOS else "rest"]
         pipeline.process([Incoming(NodeAddress("demo", node).topic(channel), payload, self.now_ms)])
 
+    def tell(self) -> None:
+        """Have ingest hear that the registry changed, as a person's commit does."""
+        with self.transactions.begin():
+            pass
+
     def give_intervals(self, *, expected_interval_s: float) -> None:
         """Have every device expected so often."""
         with self.engine.begin() as connection:
             connection.execute(update(devices).values(expected_interval_s=expected_interval_s))
             for device in connection.execute(select(devices.c.id)).scalars().all():
                 connection.execute(insert(registry_changes).values(entity="devices", entity_id=device))
+        self.tell()
 
     def register_node(self, slug: str) -> None:
         """Register another node of the site."""
@@ -164,6 +170,7 @@ class IngestHarness:
             made = {"name": "", "version": 1, "created_at_ms": 0, "number": 9}
             connection.execute(insert(nodes).values(id=f"demo.{slug}", site="demo", slug=slug, **made))
             connection.execute(insert(registry_changes).values(entity="nodes", entity_id=f"demo.{slug}"))
+        self.tell()
 
     def lane(self, lane: Lane, epoch: str = EPOCH, node: str = "pi-1") -> LaneItem:
         """Return where a lane stands, by the database."""
