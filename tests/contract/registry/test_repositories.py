@@ -190,7 +190,7 @@ def test_history_is_named_and_parts_are_found(unit: SqlUnit) -> None:
 
 def test_a_device_that_was_heard_has_history(unit: SqlUnit) -> None:
     state = FacilityState()
-    contact = DeviceContact(NOW_MS, "pi-1", (), Silence.NONE, NOW_MS, None, None)
+    contact = DeviceContact(NOW_MS, "pi-1", (), Silence.NONE, NOW_MS, None, None, None)
     state.contacts["us-2"] = contact
     unit.states.save_facilities({BIN.id: state})
     assert unit.registry.history_of(SENSOR) is None, "another device of the facility was heard"
