@@ -7,7 +7,8 @@ import os
 import signal
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from queue import SimpleQueue
@@ -118,6 +119,7 @@ def run(configured: Configured) -> None:
     devices = build_devices(configured, clock=clock, inbox=inbox)
     machine = machine_of()
     opened = open_outbox(settings.data_dir, boot=boot_of(settings.data_dir), machine=machine, new_epoch=new_epoch)
+    parts = _Parts(configured, opened, clock=clock, inbox=inbox, devices=devices, machine=machine)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 the signature of a handler
         inbox.put(Stop())
@@ -125,7 +127,8 @@ def run(configured: Configured) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        _run_opened(configured, opened, clock=clock, inbox=inbox, devices=devices, where=where, machine=machine)
+        links = _links(parts, where)
+        _work(parts, links, _loop(parts, links))
     except BaseException as error:
         opened.close(in_order=False)
         if isinstance(error, sqlite3.Error):
@@ -134,55 +137,57 @@ def run(configured: Configured) -> None:
     opened.close(in_order=True)
 
 
-def _run_opened(
-    configured: Configured,
-    opened: Opened,
-    *,
-    clock: Clock,
-    inbox: Inbox,
-    devices: list[Device],
-    where: dict[LinkName, Endpoint],
-    machine: str | None,
-) -> None:
-    outbox, address, settings = opened.outbox, configured.address, configured.settings
-    random = Random()  # noqa: S311 jitter, no secret
-    will = presence(address, PresenceState.OFFLINE, boot=outbox.boot, version=VERSION)
-    longest = {LinkName.SOS: LONGEST_SOS_S, LinkName.REST: LONGEST_REST_S}
-    links = {
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is made before the agent is put together."""
+
+    configured: Configured
+    opened: Opened
+    clock: Clock = field(kw_only=True)
+    inbox: Inbox = field(kw_only=True)
+    devices: list[Device] = field(kw_only=True)
+    machine: str | None = field(kw_only=True)
+    random: Random = field(default_factory=Random, kw_only=True)
+    watchdog: Watchdog = field(default_factory=Watchdog, kw_only=True)
+
+
+def _links(parts: _Parts, where: dict[LinkName, Endpoint]) -> dict[LinkName, Link]:
+    address = parts.configured.address
+    will = Will(*presence(address, PresenceState.OFFLINE, boot=parts.opened.outbox.boot, version=VERSION))
+    longest_s = {LinkName.SOS: LONGEST_SOS_S, LinkName.REST: LONGEST_REST_S}
+    return {
         name: Link(
             name,
             endpoint,
             topics=[address.topic(Channel.ack(lane)) for lane in LANES[name]],
-            tell=inbox.put,
-            longest_wait_s=longest[name],
-            random=random,
-            will=Will(*will) if name is LinkName.REST else None,
+            tell=parts.inbox.put,
+            longest_wait_s=longest_s[name],
+            random=parts.random,
+            will=will if name is LinkName.REST else None,
         )
         for name, endpoint in where.items()
     }
+
+
+def _loop(parts: _Parts, links: dict[LinkName, Link]) -> Loop:
+    settings, address, outbox = parts.configured.settings, parts.configured.address, parts.opened.outbox
 
     def publish(channel: Channel, payload: bytes) -> bool:
         link = links[LinkName.SOS if channel.lane is Lane.SOS else LinkName.REST]
         return link.publish(address.topic(channel), payload) is not None
 
-    def report(event: EventName, details: dict[str, Any]) -> None:
-        _log.warning(event.value, extra=details)
-        if settings.self_device is not None:
-            occurrence = Occurrence(event=event.value, at_s=clock.monotonic_s(), details=details)
-            inbox.put(Occurred(settings.self_device, occurrence))
-
-    if opened.reset is not None:
-        report(EventName.OUTBOX_RESET, _told(opened.reset))
-    if outbox.anchor is not None:
-        clock.recall(outbox.anchor)
-    calls = Calls(outbox.calls, devices, boot=outbox.boot)
-    watchdog = Watchdog()
-    loop = Loop(
-        inbox=inbox,
-        clock=clock,
+    calls = Calls(outbox.calls, parts.devices, boot=outbox.boot)
+    return Loop(
+        inbox=parts.inbox,
+        clock=parts.clock,
         outbox=outbox,
         courier=Courier(
-            outbox, publish=publish, lit=calls.lit, draw=random.random, machine=machine, home=settings.hub_id
+            outbox,
+            publish=publish,
+            lit=calls.lit,
+            draw=parts.random.random,
+            machine=parts.machine,
+            home=settings.hub_id,
         ),
         calls=calls,
         upkeep=Upkeep(
@@ -190,24 +195,33 @@ def _run_opened(
             limit_bytes=settings.outbox.limit_mb << 20,
             min_disk_free=settings.outbox.min_free_mb << 20,
             disk_free=lambda: disk_usage(settings.data_dir).free,
-            report=report,
+            report=partial(_report, parts),
         ),
-        devices=devices,
+        devices=parts.devices,
         rest=links[LinkName.REST],
         address=address,
         version=VERSION,
         new_ref=new_ref,
-        watchdog=watchdog,
+        watchdog=parts.watchdog,
     )
-    _log.info("agent.started", extra={"node": address.username, "epoch": outbox.epoch, "devices": len(devices)})
+
+
+def _work(parts: _Parts, links: dict[LinkName, Link], loop: Loop) -> None:
+    """Start everything, run until told to stop, and end it in order."""
+    outbox, devices, node = parts.opened.outbox, parts.devices, parts.configured.address.username
+    if parts.opened.reset is not None:
+        _report(parts, EventName.OUTBOX_RESET, _told(parts.opened.reset))
+    if outbox.anchor is not None:
+        parts.clock.recall(outbox.anchor)
+    _log.info("agent.started", extra={"node": node, "epoch": outbox.epoch, "devices": len(devices)})
     _give_back_memory()
     for part in (*links.values(), *devices):
         part.start()
-    watchdog.ready()
+    parts.watchdog.ready()
     try:
         loop.run()
     finally:
-        watchdog.stopping()
+        parts.watchdog.stopping()
         for device in devices:
             device.cancel()
         for device in devices:
@@ -215,7 +229,16 @@ def _run_opened(
         loop.finish()
         links[LinkName.SOS].stop()
         links[LinkName.REST].stop(farewell=loop.status(PresenceState.OFFLINE))
-        _log.info("agent.stopped", extra={"node": address.username})
+        _log.info("agent.stopped", extra={"node": node})
+
+
+def _report(parts: _Parts, event: EventName, details: dict[str, Any]) -> None:
+    """Log trouble of the node itself, and record it under its own device where one is configured."""
+    _log.warning(event.value, extra=details)
+    device = parts.configured.settings.self_device
+    if device is not None:
+        occurrence = Occurrence(event=event.value, at_s=parts.clock.monotonic_s(), details=details)
+        parts.inbox.put(Occurred(device, occurrence))
 
 
 def _check_disk(settings: EdgeSettings) -> Finding:

@@ -215,7 +215,7 @@ def load_driver(name: str) -> Driver[Any]:
         raise LibraryMissing(f"driver {name!r} cannot be loaded: {error}") from error
     if not isinstance(driver, Driver):
         raise DriverError(f"driver {name!r}: {installed[name].value} is not a Driver")
-    return driver  # pyright: ignore[reportUnknownVariableType]
+    return driver  # pyright: ignore[reportUnknownVariableType] any driver, whatever its options
 
 
 def build_parts(name: str, options: Mapping[str, Any], context: DriverContext) -> Parts:

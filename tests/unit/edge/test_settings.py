@@ -1,9 +1,19 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from edge.errors import InvalidSettings
-from edge.settings import check_ca, load_settings, read_password
+from edge.settings import (
+    BrokerSettings,
+    DeviceSettings,
+    EdgeSettings,
+    OutboxSettings,
+    check_ca,
+    load_settings,
+    read_password,
+)
 
 GOOD = """
 site = "demo"
@@ -110,3 +120,31 @@ def test_the_password_is_the_files_text_without_its_line_end(tmp_path: Path) -> 
     (tmp_path / "password").write_text("\n")
     with pytest.raises(InvalidSettings, match="is empty"):
         read_password(settings, source="edge.toml")
+
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "edge.md"
+
+
+def rows(model: type[BaseModel], prefix: str) -> list[str]:
+    """The table rows of a model's keys."""
+    lines: list[str] = []
+    for name, field in model.model_fields.items():
+        if field.description is None:
+            continue
+        default = "" if field.default is PydanticUndefined or field.default in (None, ()) else f"`{field.default}`"
+        lines.append(f"| `{prefix}{name}` | {'required' if field.is_required() else default} | {field.description} |")
+    return lines
+
+
+TABLES = {
+    "The node": (EdgeSettings, ""),
+    "The broker": (BrokerSettings, "broker."),
+    "The outbox": (OutboxSettings, "outbox."),
+    "Devices": (DeviceSettings, "devices[]."),
+}
+
+
+@pytest.mark.parametrize("title", TABLES)
+def test_the_document_says_what_the_settings_say(title: str) -> None:
+    section = DOCUMENT.read_text(encoding="utf-8").partition(f"### {title}\n")[2].partition("\n#")[0]
+    assert [line for line in section.splitlines() if line.startswith("| `")] == rows(*TABLES[title])
