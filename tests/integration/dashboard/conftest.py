@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from hub.telemetry.point import Point
 from tests.integration.dashboard.stage import PASSWORD, Stage, furnish, open_stage
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -32,20 +31,20 @@ def empty_stage(tmp_path: Path) -> Generator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], list[Point]]:
-    """The state of a furnished hub that has stopped, to be copied; what is on it by name; its telemetry."""
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The state of a furnished hub that has stopped, to be copied, and what is on it by name."""
     folder = tmp_path_factory.mktemp("furnished")
     with open_stage(folder) as stage:
         ids = furnish(stage)
-    return folder, ids, stage.points
+    return folder, ids
 
 
 @pytest.fixture
-def community(furnished: tuple[Path, dict[str, str], list[Point]], tmp_path: Path) -> Generator[Community]:
+def community(furnished: tuple[Path, dict[str, str]], tmp_path: Path) -> Generator[Community]:
     """An evening of a community."""
-    folder, ids, points = furnished
+    folder, ids = furnished
     shutil.copytree(folder, tmp_path / "copy")
-    with open_stage(tmp_path / "copy", points=points) as stage:
+    with open_stage(tmp_path / "copy") as stage:
         yield Community(stage, ids)
 
 

@@ -1,6 +1,6 @@
 """A small community on a real database behind a real server, for browsers: facts come in by the rules and the loop."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,10 +21,10 @@ from hub.people.person import Crew, Person, RoleHeld
 from hub.reactions import react
 from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, evaluate_reading
 from hub.rules.rule import Cleared, Effect, Raised
-from hub.storage.memory import MemoryTelemetryStore
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.tables import metadata
 from hub.storage.sql.unit_of_work import SqlTransactions
+from hub.storage.sqlite_telemetry import SqliteTelemetryStore
 from hub.telemetry.point import Point
 from hub.vocabulary import FaultCode, Role, Skill, Subject
 from protocols.instant import parse_instant_ms
@@ -42,11 +42,9 @@ class Stage:
 
     transactions: SqlTransactions
     access: Access
-    telemetry: MemoryTelemetryStore
+    telemetry: SqliteTelemetryStore
     application: FastAPI
     password_hash: str
-    points: list[Point] = field(default_factory=list[Point])
-    """What the telemetry store was given."""
     now_ms: int = NOW_MS
     url: str = ""
     happened: list[Event] = field(default_factory=list[Event])
@@ -131,8 +129,9 @@ class Stage:
             intervals_ms={f"{slug}-d": 600_000},
             nodes={f"{slug}-d": "pi-1"},
         )
-        self.points.append(Point(site, slug, "pi-1", f"{slug}-d", kind, at_ms, at_ms % 1000, 95, dict(values)))
-        self.telemetry.append_late(self.points[-1:])
+        self.telemetry.append_late(
+            [Point(site, slug, "pi-1", f"{slug}-d", kind, at_ms, at_ms % 1000, 95, dict(values))]
+        )
         with self.transactions.begin() as unit:
             state = unit.states.load_facilities([facility]).get(facility) or FacilityState()
             for step in (-1, 0):
@@ -207,12 +206,11 @@ def _event(subject: Subject, effect: Effect) -> Event:
 
 
 @contextmanager
-def open_stage(folder: Path, *, points: Sequence[Point] = ()) -> Generator[Stage]:
+def open_stage(folder: Path) -> Generator[Stage]:
     """Serve the pages of the hub whose state is in the folder, an empty one where there is none."""
     engine = open_engine(f"sqlite:///{folder / 'state.db'}")
     metadata.create_all(engine)
-    telemetry = MemoryTelemetryStore()
-    telemetry.append_late(points)
+    telemetry = SqliteTelemetryStore.open(folder / "telemetry.db")
     clock: list[Stage] = []
     transactions = SqlTransactions(engine, react=react, now_ms=lambda: clock[0].now_ms, new_id=new_ulid)
     access = Access(
@@ -223,7 +221,7 @@ def open_stage(folder: Path, *, points: Sequence[Point] = ()) -> Generator[Stage
         new_secret=new_secret,
     )
     application = FastAPI(redirect_slashes=False, openapi_url=None)
-    stage = Stage(transactions, access, telemetry, application, _password_hash(), list(points))
+    stage = Stage(transactions, access, telemetry, application, _password_hash())
     clock.append(stage)
     pages = Pages(transactions=transactions, access=access, latest=telemetry.latest, now_ms=lambda: stage.now_ms)
     application.include_router(router(pages))
@@ -236,6 +234,7 @@ def open_stage(folder: Path, *, points: Sequence[Point] = ()) -> Generator[Stage
     finally:
         server.stop()
         engine.dispose()
+        telemetry.close()
 
 
 def furnish(stage: Stage) -> dict[str, str]:
