@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -16,7 +16,7 @@ from simulators.clock import now
 from simulators.conservation import Conservation
 from simulators.errors import BadInput, SimulatorError
 from simulators.network import Network
-from simulators.timeline import HubClock, Timeline
+from simulators.timeline import USUAL_START, HubClock, Timeline
 from simulators.uplink import MEMORY
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -46,7 +46,9 @@ def fleet(
     site: Annotated[str, typer.Option(help="The site; made where it does not exist")] = "demo",
     duration: Annotated[float | None, typer.Option(help="Real seconds to play; without it until Ctrl-C")] = None,
     clock: Annotated[HubClock, typer.Option(help="What the hub's LINLI_CLOCK lives by")] = HubClock.WALL,
-    start: Annotated[datetime | None, typer.Option(help="When the story begins, UTC; without it now")] = None,
+    start: Annotated[
+        datetime | None, typer.Option(help="Date and hour in the story at its start, UTC; a Monday at 6 in China")
+    ] = None,
     loss: Annotated[float, typer.Option(help="Share of messages that are lost")] = 0.0,
     duplicates: Annotated[float, typer.Option(help="Share of messages that arrive twice")] = 0.0,
     delay: Annotated[float, typer.Option(help="Seconds a message may be delayed")] = 0.0,
@@ -59,7 +61,7 @@ def fleet(
 
     def plan() -> FleetPlan:
         _check_site(site)
-        timeline = _timeline(_aware(start), speed=speed, clock=clock)
+        timeline = _timeline(start, speed=speed, clock=clock)
         return FleetPlan(
             site=site,
             nodes=nodes,
@@ -73,13 +75,15 @@ def fleet(
         )
 
     planned = _or_exit(plan)
-    print(f"START {format_instant(planned.timeline.start)} SPEED {speed:g}", flush=True)
+
+    def tell_start(began: datetime) -> None:
+        print(f"START {format_instant(began)} SPEED {speed:g}", flush=True)
 
     async def play(stop: asyncio.Event) -> FleetReport:
         from simulators.rest import HubClient
 
         async with HubClient(hub, token=token) as client:
-            return await run_fleet(client, planned, stop=stop)
+            return await run_fleet(client, planned, stop=stop, on_start=tell_start)
 
     report = _run(play)
     print(f"RECORDS {report.records} SENT-AGAIN {report.sent_again}")
@@ -192,15 +196,12 @@ def _check_site(site: str) -> None:
         raise BadInput(f"--site: {site!r} is no slug of at most {SHORT_SLUG_LENGTH} characters")
 
 
-def _aware(start: datetime | None) -> datetime:
-    if start is None:
-        return now()
-    return start.replace(tzinfo=now().tzinfo) if start.tzinfo is None else start
-
-
-def _timeline(start: datetime, *, speed: float, clock: HubClock) -> Timeline:
+def _timeline(start: datetime | None, *, speed: float, clock: HubClock) -> Timeline:
+    """Return a story whose calendar knows nothing of today, so that a seed always tells the same one."""
+    calendar = USUAL_START if start is None else start.replace(tzinfo=UTC)
+    clocks_begin = calendar if start is not None and clock is HubClock.MESSAGES else now()
     try:
-        return Timeline(start, speed, clock)
+        return Timeline(clocks_begin, speed, clock, calendar)
     except ValueError as error:
         raise BadInput(f"--speed: {error}") from error
 

@@ -21,7 +21,7 @@ class StoryClock:
 
     def __init__(self, timeline: Timeline) -> None:
         """Begin the story."""
-        self.timeline = timeline
+        self.timeline = timeline.begun(now())
         self._began_s = monotonic_s()
 
     def after_s(self) -> float:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -47,8 +48,13 @@ class FleetReport:
     conservation: Conservation
 
 
-async def run_fleet(hub: HubClient, plan: FleetPlan, *, stop: asyncio.Event) -> FleetReport:
-    """Register a fleet, play it to its end or until `stop`, and read what became of its records."""
+async def run_fleet(
+    hub: HubClient, plan: FleetPlan, *, stop: asyncio.Event, on_start: Callable[[datetime], None]
+) -> FleetReport:
+    """Register a fleet, play it to its end or until `stop`, and read what became of its records.
+
+    `on_start` is told what the nodes' clocks show when the story begins.
+    """
     registry = Registry(hub, plan.site)
     await registry.add_site(replace(SITE, slug=plan.site, name=SITE.name if plan.site == SITE.slug else plan.site))
     site = await registered_site(hub, plan.site)
@@ -56,6 +62,7 @@ async def run_fleet(hub: HubClient, plan: FleetPlan, *, stop: asyncio.Event) -> 
     access = {node: await registry.add_node(node, name=node, broker_url=plan.broker_url) for node in community.nodes}
     await registry.add_devices(community.devices)
     clock = StoryClock(plan.timeline)
+    on_start(clock.timeline.start)
     members = {
         node: make_node(
             NodeAddress(plan.site, node),

@@ -1,8 +1,12 @@
 """Simulated time: how seconds of the story become instants of the calendar and of the nodes' clocks."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
+
+USUAL_START: Final = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+"""Where the calendar of a story begins unless it is told: a Monday, six in the morning in China."""
 
 
 class HubClock(StrEnum):
@@ -37,6 +41,12 @@ class Timeline:
         """Refuse a story that stands still or runs backwards."""
         if self.speed <= 0:
             raise ValueError("the speed of a story must be greater than 0")
+
+    def begun(self, now: datetime) -> "Timeline":
+        """Return the story that begins at `now`: before a hub on the wall clock, clocks show the wall's."""
+        if self.hub_clock is HubClock.MESSAGES:
+            return self
+        return replace(self, start=now, calendar_start=self.calendar_start or self.start)
 
     def calendar(self, after_s: float) -> datetime:
         """Return the date and hour inside the story: what sun, habits and schedules go by."""

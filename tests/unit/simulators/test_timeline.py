@@ -33,3 +33,17 @@ def test_the_calendar_may_begin_at_another_hour_than_the_clocks() -> None:
 def test_a_story_that_stands_still_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="speed"):
         Timeline(START, speed=speed)
+
+
+def test_registration_takes_its_time_and_no_clock_lags_by_it() -> None:
+    later = START + timedelta(seconds=40)
+    story = Timeline(START, speed=60).begun(later)
+
+    assert story.stamp(0) == later
+    assert story.calendar(0) == START
+
+
+def test_a_story_before_a_hub_of_messages_begins_where_it_was_told() -> None:
+    story = Timeline(START, speed=60, hub_clock=HubClock.MESSAGES)
+
+    assert story.begun(START + timedelta(seconds=40)) == story
