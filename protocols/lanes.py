@@ -12,3 +12,6 @@ class Lane(StrEnum):
     """Tamper, lid, button and node trouble."""
     TELEMETRY = "telemetry"
     """Readings."""
+
+    # An enum's own hash is a Python function; lanes are part of a key that is looked up for every message.
+    __hash__ = str.__hash__

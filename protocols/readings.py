@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -98,8 +98,7 @@ Ranges are what a working sensor can say, wide on purpose: they catch a broken o
 """
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedValues:
+class CheckedValues(NamedTuple):
     """The values of a reading as floats (flags 0.0 and 1.0), and how many unknown fields were left out."""
 
     values: dict[str, float]
@@ -114,6 +113,12 @@ class ValueFault:
     detail: str
 
 
+_RANGES: Final = {
+    kind: {name: (spec.low, spec.high) for name, spec in fields.items() if isinstance(spec, Number)}
+    for kind, fields in KINDS.items()
+}
+_NO_NUMBER: Final = (1.0, 0.0)
+"""The range of what is no known number: nothing lies in it."""
 _REQUIRED: Final = {
     kind: tuple(name for name, spec in fields.items() if spec.required) for kind, fields in KINDS.items()
 }
@@ -124,17 +129,17 @@ def check_values(kind: str, values: Mapping[str, Any]) -> CheckedValues | ValueF
 
     An unknown field of a known kind is left out and counted; nothing is clamped.
     """
-    fields = KINDS.get(kind)
-    if fields is None:
+    ranges = _RANGES.get(kind)
+    if ranges is None:
         return ValueFault(RecordReason.UNKNOWN_KIND, f"kind {kind!r} is not known")
     checked: dict[str, float] = {}
     left_out = 0
     for name, value in values.items():
-        spec = fields.get(name)
-        if spec is None:
-            left_out += 1
-        elif type(spec) is Number and type(value) in (float, int) and spec.low <= value <= spec.high:
+        low, high = ranges.get(name, _NO_NUMBER)
+        if (type(value) is float or type(value) is int) and low <= value <= high:
             checked[name] = float(value)
+        elif (spec := KINDS[kind].get(name)) is None:
+            left_out += 1
         else:
             fault = _flag_or_fault(name, spec, value, checked)
             if fault is not None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from protocols.lanes import Lane
@@ -10,6 +11,8 @@ from protocols.slug import SHORT_SLUG_LENGTH, is_slug
 _ROOT: Final = "linli/v1"
 _HELLO: Final = "up/hello/"
 _ACK: Final = "down/ack/"
+_REMEMBERED: Final = 20_000
+"""Topics whose parts are remembered: a node sends on a handful, again and again."""
 
 
 class TopicError(ValueError):
@@ -34,16 +37,18 @@ class Channel(StrEnum):
     DESIRED = "down/desired"
     COMMAND = "down/command"
 
+    # An enum's own hash is a Python function, and every message asks for its channel's lane.
+    __hash__ = str.__hash__
+
     @property
     def lane(self) -> Lane | None:
         """The lane this channel carries, greets or acknowledges; None for the others."""
-        tail = self.value.rpartition("/")[2]
-        return next((lane for lane in Lane if lane == tail), None)
+        return _LANE_OF.get(self)
 
     @property
     def is_hello(self) -> bool:
         """Whether a node tells here where a lane stands."""
-        return self.value.startswith(_HELLO)
+        return self.startswith(_HELLO)
 
     @classmethod
     def records(cls, lane: Lane) -> "Channel":
@@ -59,6 +64,9 @@ class Channel(StrEnum):
     def ack(cls, lane: Lane) -> "Channel":
         """The channel on which the hub acknowledges the lane."""
         return cls(f"{_ACK}{lane}")
+
+
+_LANE_OF: Final = {channel: Lane(tail) for channel in Channel if (tail := channel.rpartition("/")[2]) in set(Lane)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,7 @@ class Topic:
         return self.address.topic(self.channel)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_topic(text: str) -> Topic:
     """Return the parts of a topic; raise `TopicError` where it is none of this contract's."""
     parts = text.split("/", 4)
