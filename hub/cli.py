@@ -3,6 +3,7 @@
 Exit codes: 0 stopped by a signal or done, 1 run-time failure, 2 usage or configuration.
 """
 
+import gc
 import json
 import signal
 import sys
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -37,6 +38,11 @@ for name, group in (
     ("config", config),
 ):
     app.add_typer(group, name=name)
+
+GARBAGE_ALLOCATIONS: Final = 50_000
+"""New objects before the collector looks: more than a batch holds at once of what it forgets anyway."""
+SWITCH_S: Final = 0.0005
+"""How long a thread may keep another waiting for its turn (Python's own default is ten times that)."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SiteOption = Annotated[str | None, typer.Option("--site", help="Only this site.")]
@@ -80,11 +86,25 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
         signal.signal(number, stop)
     hub = Hub(settings)
     hub.start()
+    _settle_interpreter()
     if hub.admin_password is not None:
         print(f"ADMIN admin {hub.admin_password}", flush=True)
     print(f"SERVING {hub.http_url}", flush=True)
     stopping.wait()
     hub.stop()
+
+
+def _settle_interpreter() -> None:
+    """Suit the interpreter to long runs of short batches.
+
+    The collector leaves alone what is loaded now (registry, code) and looks at new objects when a batch has let go of
+    them: at its defaults it takes two fifths of the hot path. Threads change places sooner, for an SOS asks for its
+    turn some fifty times on its way through one commit, beside telemetry that never pauses.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 50)
+    sys.setswitchinterval(SWITCH_S)
 
 
 @app.command()
