@@ -1,6 +1,7 @@
 """Whether a record may be used: registered, of its own node, in its lane, with known and plausible values; pure."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hub.ingest.directory import DeviceEntry, Directory, NodeEntry
 from protocols.codec import encode_record
@@ -10,8 +11,7 @@ from protocols.readings import Reading, ValueFault, check_values
 from protocols.rejections import RecordReason, RecordRejection
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedReading:
+class AdmittedReading(NamedTuple):
     """A reading of a registered device, its values as floats and how many unknown fields were left out."""
 
     device: DeviceEntry

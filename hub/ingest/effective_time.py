@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocols.envelope import ClockState, LaneHeader, Stamp
 from protocols.instant import parse_instant_ms
@@ -26,8 +26,7 @@ class TimeSource(StrEnum):
     """Between its neighbours in the lane."""
 
 
-@dataclass(frozen=True, slots=True)
-class EffectiveTime:
+class EffectiveTime(NamedTuple):
     """An instant in milliseconds since 1970, and its source."""
 
     at_ms: int

@@ -61,7 +61,11 @@ class Intake:
         before = (state.high_water, len(state.ahead))
         header = item.message.header
         stamping = Stamping.of(header, received_ms=item.received_ms)
-        taken, _hole = take(state, place(header.first, item.message.records))
+        records = item.message.records
+        if header.first == state.high_water + 1 and not state.ahead and all(type(one) is Reading for one in records):
+            self._take_run(item, state, stamping, cast("list[Reading]", records))
+            return state.high_water != before[0]
+        taken, _hole = take(state, place(header.first, records))
         for unit in taken:
             if isinstance(unit, TakenGap):
                 self.gaps.append((item.key, unit))
@@ -75,35 +79,51 @@ class Intake:
                 self._refuse(item, state, unit, unit.record)
         return before != (state.high_water, len(state.ahead))
 
+    def _take_run(self, item: LaneItem, state: LaneState, stamping: Stamping, readings: list[Reading]) -> None:
+        """Take readings that continue their lane, as nearly all do: each moves the high water by one."""
+        for seq, reading in enumerate(readings, state.high_water + 1):
+            admitted = admit_reading(self.directory, item.node, item.key.lane, reading)
+            if isinstance(admitted, AdmittedReading):
+                self._keep(item, state, stamping, reading, admitted, seq=seq)
+                state.high_water = seq
+                state.counts.stored += 1
+            else:
+                self._refuse(item, state, Taken(seq, reading), admitted)
+
     def _take_reading(
         self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, reading: Reading
     ) -> None:
         admitted = admit_reading(self.directory, item.node, item.key.lane, reading)
-        if not isinstance(admitted, AdmittedReading):
+        if isinstance(admitted, AdmittedReading):
+            self._keep(item, state, stamping, reading, admitted, seq=taken.seq)
+            settle(state, taken, Outcome.STORED)
+        else:
             self._refuse(item, state, taken, admitted)
-            return
-        device = admitted.device
-        when = effective_time(stamping, reading.at, reading.uptime_ms, previous_ms=state.last_at_ms)
-        at_ms = when.at_ms
-        state.last_at_ms = at_ms
-        state.counts.left_out += admitted.left_out
+
+    def _keep(
+        self,
+        item: LaneItem,
+        state: LaneState,
+        stamping: Stamping,
+        reading: Reading,
+        admitted: AdmittedReading,
+        *,
+        seq: int,
+    ) -> None:
+        """Gather an admitted reading, as it is stored and as the rules see it."""
         node = item.node
+        device, values, left_out = admitted
+        when = effective_time(stamping, reading.at, reading.uptime_ms, previous_ms=state.last_at_ms)
+        at_ms = state.last_at_ms = when.at_ms
+        if left_out:
+            state.counts.left_out += left_out
         points = self.points.get(item.key)
         if points is None:
             points = self.points[item.key] = []
-        points.append(point(admitted, reading, when, node=node, seq=taken.seq))
-        heard = ReadingInput(
-            device.slug,
-            node.slug,
-            reading.kind,
-            at_ms,
-            stamping.received_ms,
-            reading.quality,
-            admitted.values,
-            reading.ref,
-        )
+        kind, quality, slug = reading.kind, reading.quality, device.slug
+        points.append(Point(node.site, device.facility_slug, node.slug, slug, kind, at_ms, seq, quality, values))
+        heard = ReadingInput(slug, node.slug, kind, at_ms, stamping.received_ms, quality, values, reading.ref)
         self.readings.append((device, heard))
-        settle(state, taken, Outcome.STORED)
 
     def _take_event(self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, event: Event) -> None:
         admitted = admit_event(self.directory, item.node, item.key.lane, event)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from hub.telemetry.point import LaneKey
 from protocols.codec import Record
@@ -59,8 +60,7 @@ class LaneState:
             self.counts.add(outcome)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A record the hub takes: its seq, whether it lies behind a hole (sos lane only)."""
 
     seq: int
@@ -144,7 +144,8 @@ def settle(state: LaneState, taken: Taken, outcome: Outcome) -> None:
     if taken.seq == state.high_water + 1:
         state.high_water = taken.seq
         state.counts.add(outcome)
-        state.advance()
+        if state.ahead:
+            state.advance()
     else:
         state.ahead[taken.seq] = outcome
 

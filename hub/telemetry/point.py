@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from protocols.lanes import Lane
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class LaneKey:
-    """The name of a lane for ever: (site, node, epoch, lane)."""
+class LaneKey(NamedTuple):
+    """The name of a lane for ever: (site, node, epoch, lane); a tuple, because every message is looked up by it."""
 
     site: str
     node: str
@@ -18,9 +18,11 @@ class LaneKey:
     lane: Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One reading: the slugs it is filed under, its effective time, its seq and its values as floats."""
+class Point(NamedTuple):
+    """One reading: the slugs it is filed under, its effective time, its seq and its values as floats.
+
+    A tuple, because one is built for every reading.
+    """
 
     site: str
     facility: str

@@ -74,7 +74,7 @@ def a_point(seq: int = 1, at_ms: int = NOON_MS, fill_percent: float = 81.0, **ch
         "demo", "bin-42", "pi-1", "bin-42-u", "fill_level", at_ms, seq, 95,
         {"fill_percent": fill_percent, "distance_mm": 412.0},
     )  # fmt: skip
-    return replace(point, **changes)
+    return point._replace(**changes)
 
 
 def a_batch(*points: Point, key: LaneKey = KEY, high_water: int | None = None) -> LaneBatch:

@@ -100,7 +100,7 @@ class TestAppend:
         assert held(subject) == [(5, 81.0)]
 
     def test_each_node_epoch_and_lane_has_its_own_high_water(self, subject: Subject) -> None:
-        others = [replace(KEY, node="pi-2"), replace(KEY, epoch="00"), replace(KEY, lane=Lane.EVENT)]
+        others = [KEY._replace(node="pi-2"), KEY._replace(epoch="00"), KEY._replace(lane=Lane.EVENT)]
         subject.store.append([a_batch(a_point(seq=5)), LaneBatch(others[0], 3, ())])
         assert [subject.store.high_water(key) for key in (KEY, *others)] == [5, 3, 0, 0]
 
@@ -136,7 +136,7 @@ class TestAppend:
 
     def test_devices_of_one_facility_are_kept_apart(self, subject: Subject) -> None:
         other = a_point(seq=1, device="bin-42-v", node="pi-2", fill_percent=9.0)
-        subject.store.append([a_batch(a_point(seq=1)), a_batch(other, key=replace(KEY, node="pi-2"))])
+        subject.store.append([a_batch(a_point(seq=1)), a_batch(other, key=KEY._replace(node="pi-2"))])
         assert sorted(held(subject)) == [(1, 9.0), (1, 81.0)]
 
     def test_a_node_with_many_kinds_files_each_under_its_facility(self, subject: Subject) -> None:
@@ -324,7 +324,7 @@ class TestLatest:
 
     def test_a_swapped_device_counts_as_the_same_facility(self, subject: Subject) -> None:
         new = a_point(seq=1, at_ms=NOON_MS + 5, node="pi-2", device="bin-42-v", values={"fill_percent": 7.0})
-        subject.store.append([a_batch(a_point(seq=1)), a_batch(new, key=replace(KEY, node="pi-2"))])
+        subject.store.append([a_batch(a_point(seq=1)), a_batch(new, key=KEY._replace(node="pi-2"))])
         subject.settle()
         assert subject.store.latest("demo", ["bin-42"]) == {"bin-42": new}
 
@@ -358,7 +358,7 @@ class TestLife:
             try:
                 for seq in range(1, 21):
                     point = a_point(seq=seq, node=node, facility=node)
-                    subject.store.append([a_batch(point, key=replace(KEY, node=node))])
+                    subject.store.append([a_batch(point, key=KEY._replace(node=node))])
                     subject.store.query(a_query(facility=node))
                     subject.store.high_water(KEY)
             except Exception as error:  # noqa: BLE001 reported below
