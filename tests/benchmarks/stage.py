@@ -114,7 +114,7 @@ class Stage:
         hub = self._hub(data_dir, self.database("registered")).start()
         try:
             rest = Rest(hub.url).login(*ADMIN)
-            register(rest, nodes=self.sizes.nodes)
+            register(rest, nodes=self.sizes.nodes, bands=self.sizes.presses)
             rest.close()
         finally:
             hub.stop()
@@ -136,8 +136,8 @@ def _memory(otherwise: Path) -> Generator[Path]:
         yield Path(folder)
 
 
-def register(rest: Rest, *, nodes: int) -> None:
-    """Make the site, its nodes, their bins and wristbands, and crews for both, known to a hub."""
+def register(rest: Rest, *, nodes: int, bands: int) -> None:
+    """Make the site, its nodes and bins, at the first nodes so many wristbands, and crews, known to a hub."""
     place = {"lat": 31.2, "lon": 121.5}
     rest.create("sites", {"slug": SITE, "name": "Bench", "time_zone": "Asia/Shanghai", "location": place})
     for skill in ("waste", "care"):
@@ -148,7 +148,7 @@ def register(rest: Rest, *, nodes: int) -> None:
         rest.create("nodes", {"site": SITE, "slug": spot.node, "name": spot.node})
         for index in range(BINS_A_NODE):
             add_device(rest, spot, facility=(spot.bin(index), "bin"), device=(spot.sensor(index), "fill_level"))
-        for index in range(BANDS_A_NODE):
+        for index in range(min(BANDS_A_NODE, bands - number * BANDS_A_NODE)):
             band = spot.band(index)
             add_device(rest, spot, facility=(f"wearer-{band}", "wristband"), device=(band, "vitals"))
 
