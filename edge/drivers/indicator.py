@@ -99,7 +99,7 @@ class LightAndSound(OpensAndCloses):
                 _log.warning("indicator %s: %s", self._device, error)
 
 
-def _line(pin: int | None, active_high: bool, pin_factory: Any) -> OutputLine | None:  # noqa: FBT001
+def _line(pin: int | None, active_high: bool, pin_factory: Any) -> OutputLine | None:  # noqa: FBT001 as the options name it
     return None if pin is None else OutputLine(pin, active_high=active_high, pin_factory=pin_factory)
 
 
