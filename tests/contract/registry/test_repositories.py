@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,9 +160,9 @@ def test_people_and_crews_are_found_by_site_role_and_skill(unit: SqlUnit) -> Non
     everywhere = replace(LI, id="01J0000000000000000000000B", username="all", roles=(RoleHeld(Role.ADMIN, "*"),))
     unit.people.add(everywhere)
 
-    def names(**filters: object) -> list[str]:
-        wanted: dict[str, object] = {"sites": None, "site": None, "role": None, **filters}
-        return [person.username for _, person in unit.people.page(retired=False, before=None, limit=9, **wanted)]  # pyright: ignore[reportArgumentType]
+    def names(**filters: Any) -> list[str]:
+        wanted: dict[str, Any] = {"sites": None, "site": None, "role": None, **filters}
+        return [person.username for _, person in unit.people.page(retired=False, before=None, limit=9, **wanted)]
 
     assert names() == ["all", "li"]
     assert names(sites=frozenset({"demo"})) == ["li"]

@@ -1,6 +1,7 @@
 """The file a node is set up with: what the agent reads."""
 
 import tomllib
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def device(slug: str, kind: str, interval_s: float | None = 60) -> Device:
     )
 
 
-def made(*devices: Device) -> dict[str, object]:
+def made(*devices: Device) -> dict[str, Any]:
     return tomllib.loads(edge_toml(NODE, devices, broker_url="mqtt://broker:1883", password='p"\\w'))
 
 
@@ -37,12 +38,12 @@ def test_the_agent_finds_itself_its_broker_and_its_password() -> None:
     ("kind", "driver"), [("fill_level", "ultrasonic"), ("vitals", "button"), ("lamp", "fake"), ("soil", "fake")]
 )
 def test_every_device_has_a_driver_with_options(kind: str, driver: str) -> None:
-    (found,) = made(device("d-1", kind))["devices"]  # pyright: ignore[reportGeneralTypeIssues]
+    (found,) = made(device("d-1", kind))["devices"]
     assert (found["slug"], found["kind"], found["driver"], found["interval_s"]) == ("d-1", kind, driver, 60)
     assert found["options"]
 
 
 @pytest.mark.parametrize(("interval_s", "written"), [(None, 60), (0.5, 0.5), (1e6, 86_400), (3600, 3600)])
 def test_intervals_fit_the_agent(interval_s: float | None, written: float) -> None:
-    (found,) = made(device("d-1", "lamp", interval_s))["devices"]  # pyright: ignore[reportGeneralTypeIssues]
+    (found,) = made(device("d-1", "lamp", interval_s))["devices"]
     assert found["interval_s"] == written
