@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from hub.telemetry.point import NANOSECONDS_PER_MILLISECOND, LaneBatch, LaneKey, Point
 from hub.telemetry.series import Page, Sample, SeriesQuery
@@ -57,7 +56,7 @@ class MemoryTelemetryStore:
 
     def _keep(self, points: Iterable[Point]) -> None:
         for point in points:
-            kept = replace(point, seq=point.seq % NANOSECONDS_PER_MILLISECOND, values=dict(point.values))
+            kept = point._replace(seq=point.seq % NANOSECONDS_PER_MILLISECOND, values=dict(point.values))
             self._points[point.site, point.facility, point.node, point.device, point.kind, point.at_ns] = kept
 
     def _samples(self, query: SeriesQuery) -> list[Sample]:
