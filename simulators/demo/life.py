@@ -16,13 +16,13 @@ from simulators.world import Change, State
 from simulators.wristband import WristbandState
 
 _LOOK_EVERY_S: Final = 1.0
-_UNTAKEN_S: Final = 60.0
-"""Real seconds after which a crew takes an order that no visitor took."""
+UNTAKEN_LOOKS: Final = 60
+"""Looks, a second apart, after which a crew takes an order that no visitor took."""
 _NEXT_STEP: Final = {"assigned": "accept", "reopened": "accept", "accepted": "arrive", "on_site": "complete"}
 
 
 @dataclass(slots=True)
-class _Duty:
+class Duty:
     """What the crews remember: since which look an order waits, which are theirs, and which work is done."""
 
     waiting: dict[str, int] = field(default_factory=dict[str, int])
@@ -34,12 +34,17 @@ async def live_on(scenery: Scenery) -> None:
     """Let things happen by themselves, and let crews see to them, until cancelled."""
     for place in scenery.fleet.world.places:
         scenery.change(place.facility, _livened)
-    duty = _Duty()
+    duty = Duty()
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        for order in list(scenery.watcher.orders.values()):
-            _do_what_is_reported_done(scenery, order, duty)
-            await _take_what_nobody_takes(scenery, order, duty)
+        await look(scenery, duty)
+
+
+async def look(scenery: Scenery, duty: Duty) -> None:
+    """Look at every order once: do what is reported done, take a step in what nobody takes."""
+    for order in list(scenery.watcher.orders.values()):
+        _do_what_is_reported_done(scenery, order, duty)
+        await _take_what_nobody_takes(scenery, order, duty)
 
 
 def _livened(state: State) -> tuple[State, Outcome]:
@@ -50,10 +55,10 @@ def _livened(state: State) -> tuple[State, Outcome]:
         case WristbandState():
             return replace(state, spec=replace(state.spec, presses_per_day=1.0, falls_per_day=0.5)), Outcome()
         case BinState():
-            return replace(state, spec=replace(state.spec, fill_percent_per_day=300.0)), Outcome()
+            return replace(state, spec=replace(state.spec, fill_percent_per_day=600.0)), Outcome()
 
 
-def _do_what_is_reported_done(scenery: Scenery, order: Item, duty: _Duty) -> None:
+def _do_what_is_reported_done(scenery: Scenery, order: Item, duty: Duty) -> None:
     """Whoever reports an order done has done the work: a visitor on the web page as well as a crew."""
     key = (order["id"], order["version"])
     facility = str(order["facility"] or "").removeprefix(f"{scenery.site}.")
@@ -74,7 +79,7 @@ def _remedies(scenery: Scenery, state: State) -> tuple[Change, ...]:
             return ()
 
 
-async def _take_what_nobody_takes(scenery: Scenery, order: Item, duty: _Duty) -> None:
+async def _take_what_nobody_takes(scenery: Scenery, order: Item, duty: Duty) -> None:
     """Take one step for a crew, in an order that no visitor took within a minute."""
     step = _NEXT_STEP.get(order["state"])
     crew = str(order["crew"] or "").removeprefix(f"{scenery.site}.")
@@ -83,7 +88,7 @@ async def _take_what_nobody_takes(scenery: Scenery, order: Item, duty: _Duty) ->
         duty.waiting.pop(order["id"], None)
         return
     looks = duty.waiting[order["id"]] = duty.waiting.get(order["id"], 0) + 1
-    if order["id"] not in duty.taken and (looks * _LOOK_EVERY_S < _UNTAKEN_S or step != "accept"):
+    if order["id"] not in duty.taken and (looks < UNTAKEN_LOOKS or step != "accept"):
         return
     duty.taken.add(order["id"])
     try:
