@@ -238,13 +238,16 @@ def _stages(order: WorkOrder, words: Words) -> tuple[Stage, ...]:
 
 def _due(order: WorkOrder, scene: Scene) -> Due | None:
     """Return what the order waits for next, and until when."""
+    if order.state in _TO_RESPOND and order.life_safety:
+        when = scene.at(order.response_due_at_ms, order.subject.site)
+        return Due(scene.words("due.at_once"), when, urgent=True)
     if order.state in _TO_RESPOND:
         return _deadline("response", order.response_due_at_ms, order, scene)
     if order.state in _TO_RESOLVE:
         return _deadline("resolution", order.resolution_due_at_ms, order, scene)
     if order.wake_at_ms is not None and order.state in {OrderState.DONE, OrderState.UNVERIFIED, OrderState.ON_HOLD}:
         when = scene.at(order.wake_at_ms, order.subject.site)
-        return Due(scene.words(f"due.{order.state}", when=when.absolute, ahead=when.relative), when, overdue=False)
+        return Due(scene.words(f"due.{order.state}", when=when.absolute, ahead=when.relative), when, urgent=False)
     return None
 
 

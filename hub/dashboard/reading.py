@@ -105,6 +105,7 @@ class OverviewRead:
     alert_count: int
     own_orders: Sequence[OrderView] | None
     """None: the reader is in no crew."""
+    more_own: bool
     orders: Sequence[OrderView] | None
     """None: the reader sees their own crews' orders only."""
     order_count: int
@@ -136,7 +137,7 @@ class Reading:
         others = [view for view in views if view not in sos and view.level != "quiet"]
         kinds = self.kinds(first=FIRST_FACILITIES)
         everyone = _sees_beyond_crews(rights)
-        own = self._own_orders() if rights.own_crews else None
+        own = self._own_orders() if rights.own_crews else ()
         orders = None
         if everyone:
             orders = self._orders(unit.overview.work_orders(rights.sight_of_orders, closed=False, limit=FIRST))
@@ -144,7 +145,8 @@ class Reading:
             sos=sos,
             alerts=others[:FIRST],
             alert_count=sum(count for state, count in counted.items() if state is not AlertState.RESOLVED),
-            own_orders=own,
+            own_orders=own[:FIRST_OWN] if rights.own_crews else None,
+            more_own=len(own) > FIRST_OWN,
             orders=orders,
             order_count=sum(unit.overview.count_orders(rights.sight_of_orders).values()),
             kinds=kinds,
@@ -228,7 +230,7 @@ class Reading:
     def _own_orders(self) -> Sequence[OrderView]:
         return self._orders(
             self._unit.overview.work_orders(
-                self._rights.sight_of_orders, closed=False, crews=self._rights.own_crews, limit=FIRST_OWN
+                self._rights.sight_of_orders, closed=False, crews=self._rights.own_crews, limit=FIRST_OWN + 1
             )
         )
 

@@ -74,7 +74,8 @@ class Due:
 
     sentence: str
     when: Moment
-    overdue: bool
+    urgent: bool
+    """It is late, or somebody calls for help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

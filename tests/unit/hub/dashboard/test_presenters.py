@@ -105,13 +105,19 @@ def test_the_last_stage_of_a_call_for_help_is_its_end_for_no_sensor_proves_it() 
 def test_an_order_tells_its_next_deadline_and_that_it_has_passed() -> None:
     ahead = present_order(an_order(), scene()).due
     assert ahead is not None
-    assert (ahead.sentence, ahead.overdue) == ("20:03 前接单", False)
+    assert (ahead.sentence, ahead.urgent) == ("20:03 前接单", False)
     late = present_order(an_order(response_due_at_ms=NOW_MS - 90 * MINUTE_MS), scene(locale="en")).due
     assert late is not None
-    assert (late.sentence, late.overdue) == ("Acceptance overdue by 1 h", True)
+    assert (late.sentence, late.urgent) == ("Acceptance overdue by 1 h", True)
     accepted = present_order(an_order(OrderState.ACCEPTED), scene()).due
     assert accepted is not None
     assert accepted.sentence == "21:03 前修好"
+
+
+def test_a_call_for_help_is_answered_at_once_whatever_its_deadline() -> None:
+    due = present_order(an_order(fault_code=FaultCode.SOS_PRESSED, subject=BAND), scene()).due
+    assert due is not None
+    assert (due.sentence, due.urgent) == ("请立即接单赶去", True)
 
 
 def test_an_order_that_is_done_tells_until_when_the_sensors_may_prove_it() -> None:
