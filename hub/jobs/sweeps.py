@@ -69,14 +69,16 @@ class Sweeps:
 
     def advance(self, clock: MessageClock, to_ms: int) -> None:
         """Move simulated time to `to_ms`; every deadline on the way is met at its own time."""
-        if clock.now_ms() > 0:
+        began_ms = clock.now_ms()
+        if began_ms > 0:
             while (due_ms := self._earliest_ms()) is not None and due_ms <= to_ms:
                 before_ms = clock.now_ms()
                 clock.advance(due_ms)
                 self._run_at(clock.now_ms())
                 if due_ms <= before_ms and self._earliest_ms() == due_ms:
                     break  # nothing moved it: the next message will
-        if clock.advance(to_ms):
+        clock.advance(to_ms)
+        if clock.now_ms() > began_ms:  # a deadline at this very instant may have moved it already
             with self._transactions.background() as unit:
                 unit.meta.set(CLOCK_MARK, str(to_ms))
 

@@ -36,18 +36,16 @@ def settings_of(hub: Hub, **overrides: str) -> dict[str, str]:
     return {**hub.settings(), **overrides}
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("HTTP_PORT", "eighty"),
-        ("HTTP_PORT", "70000"),
-        ("MQTT_URL", "carrier-pigeon://nowhere"),
-        ("BROKER_ADMIN", "magic"),
-        ("DATABASE_URL", "not a url"),
-        ("CLOCK", "sundial"),
-    ],
-)
-def test_a_wrong_setting_is_one_line_that_names_the_key_and_exit_2(hub: Hub, key: str, value: str) -> None:
+def test_a_wrong_setting_is_one_line_that_names_the_key_and_exit_2(hub: Hub) -> None:
+    done = run_hub("serve", settings=settings_of(hub, HTTP_PORT="70000"))
+    assert done.code == 2, (done.code, done.out, done.err)
+    (line,) = done.err_lines
+    assert "http_port" in line.lower()
+    assert "Traceback" not in done.err + done.out
+
+
+@pytest.mark.parametrize(("key", "value"), [("MQTT_URL", "carrier-pigeon://nowhere"), ("DATABASE_URL", "not a url")])
+def test_a_wrong_address_is_one_line_that_names_the_key_and_exit_2(hub: Hub, key: str, value: str) -> None:
     done = run_hub("serve", settings=settings_of(hub, **{key: value}))
     assert done.code == 2, (done.code, done.out, done.err)
     (line,) = done.err_lines
@@ -55,12 +53,17 @@ def test_a_wrong_setting_is_one_line_that_names_the_key_and_exit_2(hub: Hub, key
     assert "Traceback" not in done.err + done.out
 
 
-def test_two_wrong_settings_are_two_lines(hub: Hub) -> None:
-    done = run_hub("serve", settings=settings_of(hub, HTTP_PORT="eighty", BROKER_ADMIN="magic"))
-    assert done.code == 2
-    assert len(done.err_lines) == 2, done.err
-    assert "http_port" in done.err.lower()
-    assert "broker_admin" in done.err.lower()
+def test_every_wrong_setting_has_its_own_line(hub: Hub) -> None:
+    wrong = {
+        "HTTP_PORT": "eighty",
+        "BROKER_ADMIN": "magic",
+        "CLOCK": "sundial",
+    }
+    done = run_hub("serve", settings=settings_of(hub, **wrong))
+    assert done.code == 2, (done.code, done.err)
+    assert len(done.err_lines) == len(wrong), done.err
+    for key in wrong:
+        assert sum(key.lower() in line.lower() for line in done.err_lines) == 1, (key, done.err)
 
 
 def test_a_wrong_key_in_the_file_is_named(hub: Hub, tmp_path: Path) -> None:
