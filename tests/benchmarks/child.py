@@ -18,6 +18,8 @@ from typing import Final, Self
 
 ROOT: Final = Path(__file__).parents[2]
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+SMALLEST_CPU_S: Final = 1 / _TICKS_PER_S
+"""The kernel counts CPU in such steps."""
 
 
 @dataclass(frozen=True, slots=True)

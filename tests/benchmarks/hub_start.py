@@ -24,7 +24,6 @@ SITE: Final = "town"
 DEVICES_A_NODE: Final = 20
 READY_S: Final = 180.0
 _CHUNK: Final = 5_000
-_SETTLE_S: Final = 3.0
 _IMPORT: Final = "import hub.cli, hub.app; print('ready', flush=True); input()"
 
 
@@ -113,7 +112,7 @@ def _start(stage: Stage, data_dir: Path) -> tuple[float, float]:
     begun_s = time.monotonic()
     hub.start(ready_s=READY_S)
     seconds = time.monotonic() - begun_s
-    time.sleep(_SETTLE_S)
+    time.sleep(stage.sizes.settle_s)
     rss_mb = usage(hub.pid).rss_mb
     assert hub.stop() == 0, hub.tail()
     return seconds, rss_mb

@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.acceptance.outside.client_rest import Rest, metric
 from tests.acceptance.outside.hub_process import ADMIN
-from tests.benchmarks.child import Child, usage
+from tests.benchmarks.child import SMALLEST_CPU_S, Child, usage
 from tests.benchmarks.community import SITE
 from tests.benchmarks.fleet import Load, Manner
 from tests.benchmarks.measured import Report
@@ -49,19 +49,20 @@ class Meter:
         before, begun_s = usage(self._pid), time.monotonic()
         yield
         seconds, after = time.monotonic() - begun_s, usage(self._pid)
-        cpu_us = (after.cpu_s - before.cpu_s) / self._readings * 1e6
+        cpu_us = max(after.cpu_s - before.cpu_s, SMALLEST_CPU_S) / self._readings * 1e6
         costs.append(Cost(cpu_us, self._readings / seconds, after.peak_rss_mb))
 
 
 def measure(stage: Stage, report: Report) -> None:
     """20 and 1 records a message; the consumers take turns, so that a busy minute of the machine hits them all."""
     consumers: dict[str, Callable[[Stage, int, list[Cost]], None]] = {"bare paho": run_paho, "linli": run_hub}
-    try:
-        find_node_red()
-        consumers["node-red"] = run_node_red
-    except NodeRedMissing as reason:
-        report.note(str(reason))
-    for records in AIMS:
+    if stage.sizes.neighbour:
+        try:
+            find_node_red()
+            consumers["node-red"] = run_node_red
+        except NodeRedMissing as reason:
+            report.note(str(reason))
+    for records in stage.sizes.records:
         costs: dict[str, list[Cost]] = {name: [] for name in consumers}
         for run in range(stage.sizes.runs):
             for name, consume in consumers.items():
@@ -79,7 +80,7 @@ def run_hub(stage: Stage, records: int, costs: list[Cost]) -> None:
     readings = stage.sizes.readings
     database = stage.database("linli")
     with stage.hub(database) as hub, stage.fleet(_load(stage, records, Manner.EDGE)) as fleet:
-        time.sleep(1)  # what the greeting left to do is not the readings' cost
+        time.sleep(stage.sizes.settle_s)  # what the greeting left to do is not the readings' cost
         with Meter(hub.pid, readings).running(costs):
             fleet.say("go")
             fleet.await_line("done", within_s=_LIMIT_S)

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 from simulators.servers.influxd import InfluxServer
 from simulators.servers.mosquitto import BrokerAuth, MosquittoServer
@@ -22,20 +21,26 @@ from tests.benchmarks.child import Child
 from tests.benchmarks.community import BANDS_A_NODE, BINS_A_NODE, SITE, Place
 from tests.benchmarks.fleet import Load
 
-_SETTLE_S: Final = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """How much is measured; the defaults are the figures that are published."""
 
     readings: int = 100_000
+    records: tuple[int, ...] = (20, 1)
+    """Records a message."""
     runs: int = 2
     nodes: int = 50
     presses: int = 300
     conditions: int = 200
     facilities: tuple[int, ...] = (1_000, 10_000, 100_000)
     edge_s: float = 90.0
+    settle_s: float = 1.0
+    """How long what was started is left alone before it is measured."""
+    warm_up_s: float = 3.0
+    """How long telemetry flows before presses are measured beside it."""
+    neighbour: bool = True
+    """Whether Node-RED is measured too, and installed where it is not yet."""
 
 
 @dataclass
@@ -89,7 +94,7 @@ class Stage:
         data_dir = self.folder / f"hub-{self.number()}"
         shutil.copytree(self._registered, data_dir)
         hub = self._hub(data_dir, database).start()
-        time.sleep(_SETTLE_S)
+        time.sleep(self.sizes.settle_s)
         try:
             yield hub
         finally:
