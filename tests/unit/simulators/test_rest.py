@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx2
 import pytest
@@ -10,10 +11,10 @@ from simulators.rest import HubClient, Login, StreamEvent
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
 
-def asked(answer: Answer, use: Callable[[HubClient], object], **access: object) -> object:
-    async def run() -> object:
-        async with HubClient("http://hub", transport=httpx2.MockTransport(answer), **access) as hub:  # pyright: ignore[reportArgumentType]
-            return await use(hub)  # pyright: ignore[reportGeneralTypeIssues]
+def asked(answer: Answer, use: Callable[[HubClient], Awaitable[Any]], **access: Any) -> Any:
+    async def run() -> Any:
+        async with HubClient("http://hub", transport=httpx2.MockTransport(answer), **access) as hub:
+            return await use(hub)
 
     return asyncio.run(run())
 
