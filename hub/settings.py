@@ -1,6 +1,7 @@
 """The hub's settings: one flat set of names, by environment (`LINLI_…`), by file for secrets, by one TOML file."""
 
 import os
+import re
 import tomllib
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +18,8 @@ from pydantic_settings import (
 from hub.errors import InvalidError
 
 PREFIX: Final = "LINLI_"
+_MQTT_URL: Final = re.compile(r"mqtts?://[^\s/]+/?$")
+_DATABASE_URL: Final = re.compile(r"(postgresql|sqlite)(\+\w+)?://\S*$")
 
 
 class BrokerAdminKind(StrEnum):
@@ -89,6 +92,22 @@ class Settings(BaseSettings):
     def _no_empty_path(cls, value: object) -> object:
         if value == "":
             message = "must not be empty"
+            raise ValueError(message)
+        return value
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _a_broker_address(cls, value: SecretStr) -> SecretStr:
+        if not _MQTT_URL.match(value.get_secret_value()):
+            message = "must be mqtt://[user:password@]host[:port] or mqtts://…"
+            raise ValueError(message)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_database_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _DATABASE_URL.match(value.get_secret_value()):
+            message = "must be postgresql://[user:password@]host[:port]/database or sqlite:///path"
             raise ValueError(message)
         return value
 

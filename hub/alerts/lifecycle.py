@@ -160,11 +160,17 @@ def merges(alert: Alert, *, at_ms: int) -> bool:
     return alert.closed_at_ms is None or at_ms - alert.closed_at_ms < MERGE_MS
 
 
-def acknowledge(alert: Alert, *, person: str, at_ms: int, comment: str = "") -> Transition | None:
-    """Say that a person has heard; None where one has said so before and adds nothing."""
-    if alert.state is AlertState.ACKNOWLEDGED:
+def acknowledge(
+    alert: Alert, *, person: str, at_ms: int, comment: str = "", pressed_since: bool = False
+) -> Transition | None:
+    """Say that a person has heard; None where one has said so before and adds nothing.
+
+    A press that came after (`pressed_since`) has been heard by nobody yet, so it can be acknowledged anew.
+    """
+    if alert.state is AlertState.ACKNOWLEDGED and not pressed_since:
         return commented(alert, text=comment, person=person, at_ms=at_ms) if comment else None
-    _require(alert, "acknowledge")
+    if alert.state is not AlertState.ACKNOWLEDGED:
+        _require(alert, "acknowledge")
     heard = replace(alert, state=AlertState.ACKNOWLEDGED, acknowledged_at_ms=at_ms, acknowledged_by=person)
     return _stepped(heard, AlertStep.ACKNOWLEDGED, at_ms, person=person, comment=comment)
 

@@ -23,14 +23,18 @@ class PressProgress:
 
 
 def receipt(progress: PressProgress) -> SosReceipt:
-    """Return the furthest stage, since when, and by whom somebody heard."""
+    """Return the furthest stage, since when, and by whom somebody heard.
+
+    A press that came after the alert was acknowledged has been heard by nobody yet.
+    """
     heard_by = progress.acknowledged_by or progress.accepted_by
+    heard_at_ms = progress.acknowledged_at_ms
     if progress.closed_at_ms is not None:
         return _receipt(progress, SosStage.CLOSED, progress.closed_at_ms, heard_by)
     if progress.accepted_at_ms is not None:
         return _receipt(progress, SosStage.ON_THE_WAY, progress.accepted_at_ms, progress.accepted_by or heard_by)
-    if progress.acknowledged_at_ms is not None:
-        return _receipt(progress, SosStage.HEARD, progress.acknowledged_at_ms, progress.acknowledged_by)
+    if heard_at_ms is not None and heard_at_ms >= progress.received_at_ms:
+        return _receipt(progress, SosStage.HEARD, heard_at_ms, progress.acknowledged_by)
     if progress.notified_at_ms is not None:
         return _receipt(progress, SosStage.NOTIFIED, progress.notified_at_ms, None)
     return _receipt(progress, SosStage.RECEIVED, progress.received_at_ms, None)

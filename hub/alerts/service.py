@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hub.alerts import lifecycle
-from hub.alerts.alert import Alert, Press, SosOutcome
+from hub.alerts.alert import Alert, AlertStep, Press, SosOutcome
 from hub.alerts.lifecycle import Transition
 from hub.alerts.ports import AlertRepository, PressRepository
 from hub.errors import NotFoundError, StaleVersionError
@@ -104,9 +104,13 @@ def acknowledge(
     comment: str = "",
     expected_version: int | None = None,
 ) -> tuple[Alert, tuple[Event, ...]]:
-    """Say that a person has heard of the alert; saying it twice changes nothing."""
+    """Say that a person has heard of the alert; saying it twice changes nothing, unless a press came between."""
     alert = _expected(alerts, alert_id, expected_version)
-    transition = lifecycle.acknowledge(alert, person=person, at_ms=at_ms, comment=comment)
+    heard_ms = alert.acknowledged_at_ms
+    pressed_since = heard_ms is not None and any(
+        entry.step is AlertStep.PRESSED_AGAIN and entry.at_ms > heard_ms for entry in alerts.log_of(alert_id)
+    )
+    transition = lifecycle.acknowledge(alert, person=person, at_ms=at_ms, comment=comment, pressed_since=pressed_since)
     return _done(alerts, alert, transition)
 
 

@@ -1,5 +1,6 @@
 """Timelines of the loop: `story.at(125).raised(FaultCode.BIN_FULL)`; seconds from an arbitrary Wednesday morning."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from hub.alerts import service as alerts
@@ -21,6 +22,7 @@ from hub.reactions import conditions_cleared
 from hub.vocabulary import FaultCode, Skill, Subject
 from hub.workorders import service as orders
 from hub.workorders.order import WorkOrder
+from protocols.ack import SosReceipt
 from tests.fakes.loop import MemoryCrew, MemoryUnit
 
 START_MS = 1_700_000_000_000 - 1_700_000_000_000 % 86_400_000 + 8 * 3_600_000  # 2023-11-14 (Tuesday) 08:00 UTC
@@ -186,7 +188,12 @@ class Story:
     @property
     def stage(self) -> str:
         """The stage that node pi-1 is told of its newest press."""
-        return self.unit.presses.receipts("demo", "pi-1", self.now_ms)[-1].stage
+        return self.receipts[-1].stage
+
+    @property
+    def receipts(self) -> Sequence[SosReceipt]:
+        """What node pi-1 is told of its presses, oldest first."""
+        return self.unit.presses.receipts("demo", "pi-1", self.now_ms)
 
     @property
     def waiting(self) -> list[str]:

@@ -30,6 +30,8 @@ def test_the_defaults_serve_on_loopback_alone() -> None:
         ("HTTP_PORT", "70000"),
         ("BROKER_ADMIN", "magic"),
         ("CLOCK", "sundial"),
+        ("MQTT_URL", "http://broker"),
+        ("DATABASE_URL", "mysql://host/db"),
         ("ENVIRONMENT", "moon"),
         ("HUB_ID", "a b"),
         ("DATA_DIR", ""),
@@ -40,7 +42,8 @@ def test_a_wrong_value_names_its_key(name: str, value: str) -> None:
 
 
 def test_all_wrong_keys_are_named_at_once() -> None:
-    assert set(faults(HTTP_PORT="x", CLOCK="y")) == {"LINLI_HTTP_PORT", "LINLI_CLOCK"}
+    wrong = faults(HTTP_PORT="x", CLOCK="y", MQTT_URL="z", DATABASE_URL="?")
+    assert set(wrong) == {"LINLI_HTTP_PORT", "LINLI_CLOCK", "LINLI_MQTT_URL", "LINLI_DATABASE_URL"}
 
 
 def test_simulated_time_is_refused_outside_simulation() -> None:

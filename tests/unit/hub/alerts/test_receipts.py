@@ -55,6 +55,14 @@ def test_the_stages_of_a_press_follow_alert_and_order() -> None:
     assert story.wearers_told == 5
 
 
+def test_a_press_after_the_acknowledgement_is_heard_only_when_a_person_says_so_again() -> None:
+    story = Story().at(0).heard("band-07:1").at(20).person("acknowledge").at(30).heard("band-07:2")
+    assert [told.stage for told in story.receipts] == ["heard", "received"]
+    story.at(40).person("acknowledge", by="wu")
+    assert [told.stage for told in story.receipts] == ["heard", "heard"]
+    assert story.at(50).person("acknowledge").alert().acknowledged_by == "wu"
+
+
 def test_every_node_that_heard_a_press_is_told_and_each_once() -> None:
     story = (
         Story().at(0).heard("band-07:1", node="pi-1").heard("band-07:1", node="pi-2").heard("band-07:2", node="pi-1")
