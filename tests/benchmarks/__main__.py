@@ -51,10 +51,11 @@ def run(names: Sequence[str], sizes: Sizes) -> Report:
 
 
 def _parser() -> argparse.ArgumentParser:
+    usual = Sizes()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--readings", type=int, default=Sizes.readings, help="readings of an ingest run")
-    parser.add_argument("--runs", type=int, default=Sizes.runs, help="runs of ingest and of each start")
+    parser.add_argument("--readings", type=int, default=usual.readings, help="readings of an ingest run")
+    parser.add_argument("--runs", type=int, default=usual.runs, help="runs of ingest and of each start")
     default = cache_directory() / "benchmarks.json"
     parser.add_argument(
         "--json", type=Path, default=default, help=f"where the figures go (default: {default.name} of the cache)"
