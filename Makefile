@@ -27,7 +27,7 @@ demo: $(DEMO_READY) ## Run broker, hub and a simulated community on loopback; Ct
 	@exec $(BIN)/linli-sim demo
 
 test: check servers ## Check, then run every test, real servers included
-	LINLI_HYPOTHESIS_PROFILE=ci $(BIN)/pytest
+	LINLI_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/ready-dev ## Lint, format, types, import contracts, generated documents
 	$(BIN)/ruff check .
