@@ -8,10 +8,11 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +24,8 @@ from hub.settings import Settings, load_settings, masked
 
 if TYPE_CHECKING:
     from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
+
+MemberT = TypeVar("MemberT", bound=StrEnum)
 
 app = typer.Typer(no_args_is_help=True, help="Linli's hub: stores telemetry, raises alerts, gets things fixed.")
 users = typer.Typer(no_args_is_help=True, help="People who may sign in.")
@@ -230,11 +233,11 @@ _ORDER = ("id", "site", "facility", "fault_code", "state", "reason", "crew", "re
 _QUARANTINED = ("id", "received_at", "site", "node", "lane", "seq", "reason", "detail", "count", "state")
 
 
-def _one_of(kind: Callable[[str], Any], text: str, option: str) -> Any:
+def _one_of(kind: type[MemberT], text: str, option: str) -> MemberT:
     try:
         return kind(text)
     except ValueError:
-        raise InvalidError((option, f"{text!r} is not one of {', '.join(kind)}")) from None  # type: ignore[call-overload]
+        raise InvalidError((option, f"{text!r} is not one of {', '.join(kind)}")) from None
 
 
 def _made(settings: Settings) -> Settings:

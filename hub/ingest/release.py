@@ -137,7 +137,7 @@ def _usable(record: object) -> Reading | Event:
         return record
     if isinstance(record, RecordRejection):
         raise _still(record)
-    assert isinstance(record, GapRecord)  # noqa: S101
+    assert isinstance(record, GapRecord)  # noqa: S101 nothing else is a record
     message = "a gap is no record that can be released"
     raise ConflictError(message)
 

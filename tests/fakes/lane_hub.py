@@ -95,7 +95,7 @@ class LaneHub:
 
     def restore(self, backup: object) -> None:
         """Put a backup back."""
-        self.books, self.calls = deepcopy(backup)  # pyright: ignore[reportGeneralTypeIssues, reportAttributeAccessIssue]
+        self.books, self.calls = deepcopy(backup)  # pyright: ignore[reportGeneralTypeIssues, reportAttributeAccessIssue] a pair is unpacked
         self.generation += 1
 
     def _greeted(self, lane: Lane, payload: bytes, at_ms: int) -> Answers:

@@ -88,6 +88,12 @@ class Neighbourhood:
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def put(self, path: str, **body: Any) -> dict[str, Any]:
+        """PUT, which must go well."""
+        answer = httpx2.put(f"{self.url}/api/v1/{path}", json=body, headers=self._headers(), timeout=30)
+        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
     def get(self, path: str, **query: Any) -> Any:
         """GET, which must go well."""
         answer = httpx2.get(f"{self.url}/api/v1/{path}", params=query, headers=self._headers(), timeout=30)

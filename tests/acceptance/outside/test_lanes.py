@@ -362,7 +362,7 @@ def test_the_hub_forgets_nothing_it_acknowledged_when_a_node_connects_anew(site:
     client.close()
     again = Node(
         host=client.rest._host,  # noqa: SLF001 - our own client
-        port=client.rest._port,  # noqa: SLF001
+        port=client.rest._port,  # noqa: SLF001 the client keeps it for itself
         site=site.slug,
         node="pi-1",
         password=site.credentials()["password"],

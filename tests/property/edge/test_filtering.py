@@ -35,7 +35,7 @@ def test_a_lying_minority_never_moves_the_value_out_of_the_honest_band(data: st.
 @given(st.lists(distances, min_size=5, max_size=10), st.randoms())
 def test_the_order_of_pings_does_not_matter(values: list[float], random: object) -> None:
     shuffled = list(values)
-    random.shuffle(shuffled)  # pyright: ignore[reportAttributeAccessIssue]
+    random.shuffle(shuffled)  # pyright: ignore[reportAttributeAccessIssue] hypothesis' own generator
     assert reduce_burst(shuffled, max_spread=MAX_SPREAD) == reduce_burst(values, max_spread=MAX_SPREAD)
 
 
