@@ -115,7 +115,7 @@ class FacilityState:
             getattr(self, name) == getattr(other, name) for name in FacilityState.__slots__
         )
 
-    __hash__ = None  # type: ignore[assignment] it changes, so it must not be a key
+    __hash__ = None  # pyright: ignore[reportAssignmentType] it changes, so it must not be a key
 
 
 _blank = FacilityState.__new__

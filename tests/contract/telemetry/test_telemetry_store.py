@@ -50,7 +50,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
         target = InfluxTarget(server.url, bucket=database)
 
         def settle() -> None:
-            settle_influx(subject.store)  # type: ignore[arg-type] the subject says which store it is
+            settle_influx(subject.store)  # pyright: ignore[reportArgumentType] the subject says which store it is
 
         def reopen() -> None:
             subject.store.close()

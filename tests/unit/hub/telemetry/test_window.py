@@ -7,7 +7,7 @@ SECOND_NS = 1_000_000_000
 
 
 def a_query(from_ms: int = 1_000, to_ms: int = 2_000, **changes: int | None) -> SeriesQuery:
-    return SeriesQuery("demo", "bin-42", "fill_percent", from_ms, to_ms, **changes)  # type: ignore[arg-type] a test's own keywords
+    return SeriesQuery("demo", "bin-42", "fill_percent", from_ms, to_ms, **changes)  # pyright: ignore[reportArgumentType] a test's own keywords
 
 
 def samples(*instants: int) -> list[Sample]:
