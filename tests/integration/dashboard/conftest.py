@@ -48,9 +48,9 @@ def community(furnished: tuple[Path, dict[str, str]], tmp_path: Path) -> Generat
         yield Community(stage, ids)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's chromium; skips by name where the machine has none."""
+    """Debian's chromium, for a module only: while it lives, its event loop runs in this thread and no other can."""
     if not CHROMIUM.exists():
         pytest.skip("chromium is absent")
     with sync_playwright() as playwright:

@@ -46,6 +46,6 @@ def test_settings_of_whoever_starts_the_demo_do_not_reach_its_hub(
     broker = Embedded(tmp_path)
     launch = HubServer(tmp_path, broker=broker, admin_password="ours").configure(8081)
 
-    assert launch.command[:3] == ["env", "-u", "LINLI_INFLUX_URL"]
+    assert ["-u", "LINLI_INFLUX_URL"] in [launch.command[at : at + 2] for at in range(len(launch.command))]
     assert launch.environment["LINLI_ADMIN_PASSWORD"] == "ours"
     assert launch.environment["LINLI_HTTP_PORT"] == "8081"
