@@ -6,6 +6,7 @@ is connected.
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import Any
 
@@ -43,6 +44,10 @@ def main() -> None:
     def echoed(client: Client, _data: object, message: MQTTMessage) -> None:
         client.publish(ANSWERED, message.payload, qos=0)
 
+    def opened(_client: Client, _data: object, connection: Any) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    client.on_socket_open = opened
     client.on_connect = connected
     client.on_subscribe = subscribed
     client.on_message = echoed if manner == "echo" else received
