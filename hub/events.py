@@ -59,8 +59,6 @@ class LifeSafetyHeard:
     epoch: str | None
     seq: int | None
     source_unknown: bool = False
-    repeat: bool = False
-    """The same (device, event, ref) was evaluated before (heard by another node): only its receipt is new."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The directory: the registry as ingest reads it, in memory, renewed by what changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -101,10 +101,6 @@ class Directory:
     def device(self, site: str, slug: str) -> DeviceEntry | None:
         """Return the device a record names."""
         return self.devices.get((site, slug))
-
-    def devices_of(self, facility: str) -> Iterable[DeviceEntry]:
-        """Return the devices attached to a facility."""
-        return self._devices_of.get(facility, {}).values()
 
     def facilities_of_node(self, site: str, node: str) -> set[str]:
         """Return the facilities that have a device at a node."""

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from pydantic_core import from_json, to_json
 
-from hub.vocabulary import Subject
 from protocols.rejections import Reason
 
 
@@ -48,11 +47,6 @@ class QuarantineItem:
     decided_by: str | None
     decided_at_ms: int | None
     comment: str | None
-
-    @property
-    def subject(self) -> Subject:
-        """Where it came from."""
-        return Subject(self.refused.site)
 
 
 def payload_hash(payload: bytes) -> str:
