@@ -188,7 +188,7 @@ class _Lane:
         free = self._workers - len(busy)
         with self._read() as unit:
             found = unit.notifications.due(life_safety=self._life_safety, at_ms=at_ms, busy=busy, limit=_BATCH)
-            next_ms = unit.notifications.next_due_ms(life_safety=self._life_safety)
+            next_ms = None if found else unit.notifications.next_due_ms(life_safety=self._life_safety)
         first_of_each_place = {row.place: row for row in reversed(found)}
         chosen = sorted(first_of_each_place.values(), key=lambda row: (row.created_at_ms, row.id))[:free]
         for row, webhook in self._lease(chosen, at_ms) if chosen else ():

@@ -3,36 +3,53 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub.alerts.alert import Alert, AlertLogEntry, AlertState, AlertStep, SosOutcome
 from hub.alerts.lifecycle import CANCELLATIONS
 from hub.alerts.ports import AlertQuery
 from hub.errors import ConflictError, StaleVersionError
+from hub.storage.sql.prepared import Prepared, Values, insertion
 from hub.storage.sql.sight import seen
 from hub.storage.sql.tables import alert_log, alerts, sos_presses, work_orders
 from hub.vocabulary import FAULTS, Colour, FaultCode, Severity, Subject
 
 _LIFE_SAFETY: Final = frozenset(code for code, fault in FAULTS.items() if fault.life_safety)
 
-# Statements of the hot path are built once: building costs more than running them.
-_GET: Final = select(alerts).where(alerts.c.id == bindparam("alert_id"))
-_OPEN: Final = select(alerts).where(alerts.c.open_key == bindparam("key"))
-_OF_ORDER: Final = (
+_GET: Final = Prepared(select(alerts).where(alerts.c.id == bindparam("alert_id")))
+_OPEN: Final = Prepared(select(alerts).where(alerts.c.open_key == bindparam("key")))
+_LAST: Final = Prepared(
+    select(alerts)
+    .where(
+        alerts.c.subject_key == bindparam("of_subject"),
+        alerts.c.fault_code == bindparam("of_fault"),
+        alerts.c.state == AlertState.CLOSED.value,
+    )
+    .order_by(alerts.c.closed_at_ms.desc(), alerts.c.id.desc())
+    .limit(1)
+)
+_OF_ORDER: Final = Prepared(
     select(alerts).where(alerts.c.work_order == bindparam("order_id")).order_by(alerts.c.fired_at_ms, alerts.c.id)
 )
-_ADD: Final = insert(alerts)
-_SAVE: Final = update(alerts).where(alerts.c.id == bindparam("alert_id"), alerts.c.version == bindparam("former"))
-_LOG: Final = insert(alert_log)
-_REFS: Final = (
+_DUE: Final = Prepared(
+    select(alerts).where(alerts.c.wake_at_ms <= bindparam("now_ms")).order_by(alerts.c.wake_at_ms, alerts.c.id)
+)
+_ANY_DUE: Final = Prepared(select(alerts.c.id).where(alerts.c.wake_at_ms <= bindparam("now_ms")).limit(1))
+_ADD: Final = insertion(alerts)
+_SAVE: Final = Prepared(
+    update(alerts).where(alerts.c.id == bindparam("alert_id"), alerts.c.version == bindparam("former")),
+    columns=[column.name for column in alerts.columns if not column.primary_key],
+)
+_LOG: Final = insertion(alert_log)
+_LOG_OF: Final = Prepared(select(alert_log).where(alert_log.c.alert == bindparam("alert_id")).order_by(alert_log.c.id))
+_PRESSES: Final = (
     select(sos_presses.c.alert, sos_presses.c.ref)
-    .where(
-        sos_presses.c.alert.in_(bindparam("alert_ids", expanding=True)),
-        sos_presses.c.event.not_in(sorted(CANCELLATIONS)),
-    )
+    .where(*(sos_presses.c.event != event for event in sorted(CANCELLATIONS)))
     .order_by(sos_presses.c.id)
 )
+_REFS_OF_ONE: Final = Prepared(_PRESSES.where(sos_presses.c.alert == bindparam("alert_id")))
+_REFS: Final = _PRESSES.where(sos_presses.c.alert.in_(bindparam("alert_ids", expanding=True)))
 
 
 class SqlAlerts:
@@ -43,26 +60,16 @@ class SqlAlerts:
         self._connection = connection
 
     def get(self, alert_id: str) -> Alert | None:
-        return self._one(_GET, alert_id=alert_id)
+        return self._one(_GET, {"alert_id": alert_id})
 
     def open_of(self, subject_key: str, fault_code: FaultCode) -> Alert | None:
-        return self._one(_OPEN, key=f"{subject_key}/{fault_code}")
+        return self._one(_OPEN, {"key": f"{subject_key}/{fault_code}"})
 
     def last_of(self, subject_key: str, fault_code: FaultCode) -> Alert | None:
-        closed = (
-            select(alerts)
-            .where(
-                alerts.c.subject_key == subject_key,
-                alerts.c.fault_code == fault_code.value,
-                alerts.c.state == AlertState.CLOSED.value,
-            )
-            .order_by(alerts.c.closed_at_ms.desc(), alerts.c.id.desc())
-            .limit(1)
-        )
-        return self._one(closed)
+        return self._one(_LAST, {"of_subject": subject_key, "of_fault": fault_code.value})
 
     def of_order(self, work_order: str) -> Sequence[Alert]:
-        return self._all(_OF_ORDER, order_id=work_order)
+        return self._alerts(_OF_ORDER.all(self._connection, {"order_id": work_order}))
 
     def find(self, query: AlertQuery) -> Sequence[Alert]:
         statement = select(alerts).order_by(alerts.c.id.desc()).limit(query.limit)
@@ -83,27 +90,24 @@ class SqlAlerts:
             statement = statement.where(alerts.c.severity == query.severity.value)
         if query.before is not None:
             statement = statement.where(alerts.c.id < query.before)
-        return self._all(statement)
+        return self._alerts(self._connection.execute(statement).all())
 
     def add(self, alert: Alert) -> None:
         try:
-            self._connection.execute(_ADD, {"id": alert.id, **_values(alert)})
+            _ADD.write(self._connection, _values(alert))
         except IntegrityError as error:
             message = "an alert of this subject and fault is open already"
             raise ConflictError(message) from error
 
     def save(self, alert: Alert) -> None:
         names = {"alert_id": alert.id, "former": alert.version - 1}
-        changed = self._connection.execute(_SAVE, names | _values(alert))
-        if changed.rowcount != 1:
+        if _SAVE.write(self._connection, names | _values(alert)) != 1:
             message = "somebody else changed the alert first"
             raise StaleVersionError(message)
 
     def log(self, *entries: AlertLogEntry) -> None:
-        if not entries:
-            return
-        self._connection.execute(
-            _LOG,
+        _LOG.write_many(
+            self._connection,
             [
                 {
                     "alert": entry.alert,
@@ -118,7 +122,7 @@ class SqlAlerts:
         )
 
     def log_of(self, alert_id: str) -> Sequence[AlertLogEntry]:
-        rows = self._connection.execute(select(alert_log).where(alert_log.c.alert == alert_id).order_by(alert_log.c.id))
+        rows = _LOG_OF.all(self._connection, {"alert_id": alert_id})
         return [
             AlertLogEntry(
                 alert=row.alert,
@@ -132,31 +136,34 @@ class SqlAlerts:
         ]
 
     def due(self, at_ms: int) -> Sequence[Alert]:
-        return self._all(select(alerts).where(alerts.c.wake_at_ms <= at_ms).order_by(alerts.c.wake_at_ms, alerts.c.id))
+        return self._alerts(_DUE.all(self._connection, {"now_ms": at_ms}))
 
     def any_due(self, at_ms: int) -> bool:
-        due = select(alerts.c.id).where(alerts.c.wake_at_ms <= at_ms).limit(1)
-        return self._connection.execute(due).first() is not None
+        return _ANY_DUE.first(self._connection, {"now_ms": at_ms}) is not None
 
-    def _one(self, statement: Select[Any], **names: str) -> Alert | None:
-        return next(iter(self._all(statement, **names)), None)
+    def _one(self, statement: Prepared, values: Values) -> Alert | None:
+        return next(iter(self._alerts(statement.all(self._connection, values))), None)
 
-    def _all(self, statement: Select[Any], **names: str) -> list[Alert]:
-        rows = self._connection.execute(statement, names).all()
+    def _alerts(self, rows: Sequence[Any]) -> list[Alert]:
         refs = self._refs([row.id for row in rows if row.fault_code in _LIFE_SAFETY])
         return [_alert(row, tuple(refs.get(row.id, ()))) for row in rows]
 
     def _refs(self, alert_ids: Sequence[str]) -> dict[str, dict[str, None]]:
         """Return the presses of the alerts, each once, in order of arrival; a cancellation is none."""
         refs: dict[str, dict[str, None]] = {}
-        if alert_ids:
-            for alert_id, ref in self._connection.execute(_REFS, {"alert_ids": alert_ids}):
-                refs.setdefault(alert_id, {})[ref] = None
+        for alert_id, ref in self._presses(alert_ids):
+            refs.setdefault(alert_id, {})[ref] = None
         return refs
+
+    def _presses(self, alert_ids: Sequence[str]) -> Sequence[Any]:
+        if len(alert_ids) > 1:
+            return self._connection.execute(_REFS, {"alert_ids": alert_ids}).all()
+        return _REFS_OF_ONE.all(self._connection, {"alert_id": alert_ids[0]}) if alert_ids else ()
 
 
 def _values(alert: Alert) -> dict[str, Any]:
     return {
+        "id": alert.id,
         "version": alert.version,
         "site": alert.subject.site,
         "facility": alert.subject.facility,
@@ -186,7 +193,7 @@ def _values(alert: Alert) -> dict[str, Any]:
     }
 
 
-def _alert(row: Row[Any], refs: tuple[str, ...]) -> Alert:
+def _alert(row: Any, refs: tuple[str, ...]) -> Alert:
     return Alert(
         id=row.id,
         version=row.version,

@@ -6,14 +6,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, text
 
 from hub.ingest.ports import DeviceEvent
+from hub.storage.sql.prepared import Prepared
 from hub.storage.sql.rows import document
 from hub.storage.sql.tables import device_events
 
-_ADD: Final = text(
-    "INSERT INTO device_events "
-    "(site, facility, node, device, event, ref, at_ms, time_source, received_at_ms, quality, details) VALUES "
-    "(:site, :facility, :node, :device, :event, :ref, :at_ms, :time_source, :received_at_ms, :quality, :details) "
-    "ON CONFLICT (site, device, event, ref) DO NOTHING"
+_ADD: Final = Prepared(
+    text(
+        "INSERT INTO device_events "
+        "(site, facility, node, device, event, ref, at_ms, time_source, received_at_ms, quality, details) VALUES "
+        "(:site, :facility, :node, :device, :event, :ref, :at_ms, :time_source, :received_at_ms, :quality, :details) "
+        "ON CONFLICT (site, device, event, ref) DO NOTHING"
+    )
 )
 
 
@@ -26,8 +29,8 @@ class SqlDeviceEvents:
 
     def add(self, event: DeviceEvent) -> bool:
         """Store an event; False where the same fact is stored already."""
-        added = self._connection.execute(
-            _ADD,
+        added = _ADD.write(
+            self._connection,
             {
                 "site": event.site,
                 "facility": event.facility,
@@ -42,7 +45,7 @@ class SqlDeviceEvents:
                 "details": document(event.details),
             },
         )
-        return added.rowcount == 1
+        return added == 1
 
     def page(
         self, facility: str, *, from_ms: int | None, to_ms: int | None, limit: int, before_id: int | None = None

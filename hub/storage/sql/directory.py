@@ -7,9 +7,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, Table, func, select
 
 from hub.ingest.directory import DeviceEntry, Directory, Entry, FacilityEntry, NodeEntry, Override, SiteEntry
+from hub.storage.sql.prepared import Prepared
 from hub.storage.sql.tables import devices, facilities, nodes, registry_changes, rule_parameters, sites
 from hub.vocabulary import FaultCode, slug_of
 
+_VERSION: Final = Prepared(select(func.max(registry_changes.c.id).label("version")))
 _CHUNK: Final = 500
 
 
@@ -22,7 +24,7 @@ class SqlDirectory:
 
     def refresh(self, directory: Directory) -> set[str]:
         """Bring the directory up to date; return the sites whose rules or supervision may have changed."""
-        version = self._connection.execute(select(func.max(registry_changes.c.id))).scalar() or 0
+        version = _VERSION.scalar(self._connection) or 0
         if version == directory.version:
             return set()
         if directory.version == 0:

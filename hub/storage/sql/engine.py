@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from hub.errors import ConfigurationError
+from hub.storage.sql.prepared import Prepared
 
 __all__ = ["Engine", "open_engine"]
 
@@ -16,6 +17,8 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
 )
+_BEGIN_READING: Final = Prepared(text("BEGIN"))
+_BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
 
 
 def open_engine(url: str) -> Engine:
@@ -52,4 +55,4 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     reading = connection.get_execution_options().get("linli_read_only", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    (_BEGIN_READING if reading else _BEGIN_WRITING).write(connection)

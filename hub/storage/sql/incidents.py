@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from hub.ingest.ledger import Incident
+from hub.storage.sql.prepared import insertion
 from hub.storage.sql.rows import document
 from hub.storage.sql.tables import incidents
+
+_ADD: Final = insertion(incidents)
 
 
 class SqlIncidents:
@@ -22,11 +25,9 @@ class SqlIncidents:
         self, incident_id: str, *, site: str, node: str | None, kind: str, at_ms: int, details: Mapping[str, Any]
     ) -> None:
         """Record an incident."""
-        self._connection.execute(
-            insert(incidents).values(
-                id=incident_id, site=site, node=node, kind=kind, at_ms=at_ms, details=document(details)
-            )
-        )
+        details_text = document(details)
+        row = {"id": incident_id, "site": site, "node": node, "kind": kind, "at_ms": at_ms, "details": details_text}
+        _ADD.write(self._connection, row)
 
     def page(
         self,

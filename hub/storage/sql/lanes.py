@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
 
 from hub.ingest.lane import LaneState, Outcome, TakenGap
 from hub.ingest.ledger import GapItem, LaneItem
 from hub.ingest.ports import EpochEntry
+from hub.storage.sql.prepared import Prepared, insertion
 from hub.storage.sql.rows import Upsert, document
 from hub.storage.sql.tables import epochs, gaps, lane_ahead, lanes
 from hub.telemetry.point import LaneKey
@@ -16,6 +17,18 @@ from protocols.lanes import Lane
 
 _SAVE: Final = Upsert(lanes, add=("stored", "quarantined", "gaps", "duplicates", "left_out"), keep=("closed_at_ms",))
 _SAVE_EPOCH: Final = Upsert(epochs, keep=("number", "first_contact_ms"))
+_KEEP_AHEAD: Final = insertion(lane_ahead)
+_PASS: Final = Prepared(
+    delete(lane_ahead).where(
+        *(column == bindparam(f"of_{column.name}") for column in lane_ahead.columns if column.primary_key)
+    )
+)
+_ADD_GAP: Final = insertion(gaps)
+_EPOCHS: Final = Prepared(
+    select(epochs)
+    .where(epochs.c.site == bindparam("of_site"), epochs.c.node == bindparam("of_node"))
+    .order_by(epochs.c.number)
+)
 _CHUNK: Final = 200
 """Keys in one statement: SQLite takes 32 766 variables, four a key."""
 
@@ -71,24 +84,23 @@ class SqlLanes:
 
     def add_gap(self, key: LaneKey, gap: TakenGap, recorded_at_ms: int) -> None:
         """Record a declared loss."""
-        self._connection.execute(
-            insert(gaps).values(
-                site=key.site,
-                node=key.node,
-                epoch=key.epoch,
-                lane=key.lane.value,
-                from_seq=gap.from_seq,
-                to_seq=gap.to_seq,
-                reason=gap.reason.value,
-                recorded_at_ms=recorded_at_ms,
-            )
+        _ADD_GAP.write(
+            self._connection,
+            {
+                "site": key.site,
+                "node": key.node,
+                "epoch": key.epoch,
+                "lane": key.lane.value,
+                "from_seq": gap.from_seq,
+                "to_seq": gap.to_seq,
+                "reason": gap.reason.value,
+                "recorded_at_ms": recorded_at_ms,
+            },
         )
 
     def epochs(self, site: str, node: str) -> list[EpochEntry]:
         """Return a node's epochs, oldest first."""
-        rows = self._connection.execute(
-            select(epochs).where(epochs.c.site == site, epochs.c.node == node).order_by(epochs.c.number)
-        )
+        rows = _EPOCHS.all(self._connection, {"of_site": site, "of_node": node})
         return [
             EpochEntry(row.epoch, row.number, row.boot, tuple(json.loads(row.past_boots)), cloned=bool(row.cloned))
             for row in rows
@@ -172,20 +184,12 @@ class SqlLanes:
 
     def _save_ahead(self, key: LaneKey, before: Mapping[int, Outcome], after: Mapping[int, Outcome]) -> None:
         names = {"site": key.site, "node": key.node, "epoch": key.epoch, "lane": key.lane.value}
-        gone = [seq for seq in before if seq not in after]
-        if gone:
-            self._connection.execute(
-                delete(lane_ahead).where(
-                    lane_ahead.c.site == key.site,
-                    lane_ahead.c.node == key.node,
-                    lane_ahead.c.epoch == key.epoch,
-                    lane_ahead.c.lane == key.lane.value,
-                    lane_ahead.c.seq.in_(gone),
-                )
-            )
+        gone = [{f"of_{name}": value for name, value in {**names, "seq": seq}.items()} for seq in before.keys() - after]
         new = [{**names, "seq": seq, "outcome": outcome.value} for seq, outcome in after.items() if seq not in before]
+        if gone:
+            _PASS.write_many(self._connection, gone)
         if new:
-            self._connection.execute(insert(lane_ahead), new)
+            _KEEP_AHEAD.write_many(self._connection, new)
 
 
 def _loss(row: Any) -> int:

@@ -2,12 +2,14 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
+from hub.storage.sql.prepared import Prepared
 from hub.storage.sql.tables import meta
 
-_SET: Final = text(
-    "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_GET: Final = Prepared(select(meta.c.value).where(meta.c.key == bindparam("named")))
+_SET: Final = Prepared(
+    text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 )
 
 
@@ -20,8 +22,8 @@ class SqlMeta:
 
     def get(self, key: str) -> str | None:
         """Return a value, None where it was never set."""
-        return self._connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+        return _GET.scalar(self._connection, {"named": key})
 
     def set(self, key: str, value: str) -> None:
         """Set a value."""
-        self._connection.execute(_SET, {"key": key, "value": value})
+        _SET.write(self._connection, {"key": key, "value": value})

@@ -1,27 +1,81 @@
 """Rows ⇄ notifications; and the names they call things by."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, ScalarSelect, and_, bindparam, func, or_, select, update
 
 from hub.notification.outbox import Channel, Notification, NotificationState
+from hub.storage.sql.prepared import Prepared, insertion, one_of
 from hub.storage.sql.tables import crews, facilities, nodes, notifications, sites
 from hub.vocabulary import Subject
 
 _PENDING: Final = NotificationState.PENDING.value
 _LEASED: Final = NotificationState.LEASED.value
+_UNSENT: Final = (_PENDING, _LEASED)
 
-# Statements of the hot path are built once: building costs more than running them.
-_ADD: Final = insert(notifications)
-_GET: Final = select(notifications).where(notifications.c.id == bindparam("row_id"))
-_SAVE: Final = update(notifications).where(
-    notifications.c.id == bindparam("row_id"),
-    notifications.c.state == bindparam("was"),
-    notifications.c.attempts == bindparam("tried"),
+_ADD: Final = insertion(notifications)
+_GET: Final = Prepared(select(notifications).where(notifications.c.id == bindparam("row_id")))
+_SAVE: Final = Prepared(
+    update(notifications).where(
+        notifications.c.id == bindparam("row_id"),
+        notifications.c.state == bindparam("was"),
+        notifications.c.attempts == bindparam("tried"),
+    ),
+    columns=[column.name for column in notifications.columns if not column.primary_key],
 )
+_DUE_ROWS: Final = (
+    select(notifications)
+    .where(
+        notifications.c.life_safety == bindparam("for_life"),
+        or_(
+            and_(notifications.c.state == _PENDING, notifications.c.next_attempt_ms <= bindparam("now_ms")),
+            and_(notifications.c.state == _LEASED, notifications.c.leased_until_ms <= bindparam("now_ms")),
+        ),
+    )
+    .order_by(notifications.c.created_at_ms, notifications.c.id)
+    .limit(bindparam("at_most"))
+)
+_DUE: Final = Prepared(_DUE_ROWS)
+_DUE_ELSEWHERE: Final = _DUE_ROWS.where(
+    (notifications.c.channel + ":" + notifications.c.target).not_in(bindparam("busy", expanding=True))
+)
+
+
+def _earliest(column: Column[int], state: str) -> ScalarSelect[Any]:
+    return (
+        select(func.min(column))
+        .where(notifications.c.state == state, notifications.c.life_safety == bindparam("for_life"))
+        .scalar_subquery()
+    )
+
+
+_NEXT_DUE: Final = Prepared(
+    select(
+        _earliest(notifications.c.next_attempt_ms, _PENDING).label("attempt_ms"),
+        _earliest(notifications.c.leased_until_ms, _LEASED).label("lease_ms"),
+    )
+)
+
+
+@cache
+def _cancelling(about: str, steps: tuple[str, ...]) -> Prepared:
+    """Return the statement that cancels what is unsent of these steps of what the column `about` names."""
+    return Prepared(
+        update(notifications)
+        .where(
+            notifications.c[about] == bindparam("of"),
+            one_of(notifications.c.step, steps),
+            one_of(notifications.c.state, _UNSENT),
+        )
+        .values(state=NotificationState.CANCELLED.value, next_attempt_ms=None, leased_until_ms=None)
+    )
+
+
 _NAMES: Final = {
-    table: select(table.c.name).where(table.c.id == bindparam("named")) for table in (sites, facilities, nodes, crews)
+    table: Prepared(select(table.c.name).where(table.c.id == bindparam("named")))
+    for table in (sites, facilities, nodes, crews)
 }
 
 
@@ -34,57 +88,31 @@ class SqlNotifications:
 
     def add(self, *rows: Notification) -> None:
         if rows:
-            self._connection.execute(_ADD, [{"id": row.id, **_values(row)} for row in rows])
+            _ADD.write_many(self._connection, [_values(row) for row in rows])
 
     def get(self, notification_id: str) -> Notification | None:
-        row = self._connection.execute(_GET, {"row_id": notification_id}).one_or_none()
+        row = _GET.first(self._connection, {"row_id": notification_id})
         return None if row is None else _notification(row)
 
     def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
-        place = notifications.c.channel + ":" + notifications.c.target
-        statement = (
-            select(notifications)
-            .where(
-                notifications.c.life_safety.is_(life_safety),
-                or_(
-                    and_(notifications.c.state == _PENDING, notifications.c.next_attempt_ms <= at_ms),
-                    and_(notifications.c.state == _LEASED, notifications.c.leased_until_ms <= at_ms),
-                ),
-            )
-            .order_by(notifications.c.created_at_ms, notifications.c.id)
-            .limit(limit)
-        )
+        names = {"for_life": life_safety, "now_ms": at_ms, "at_most": limit}
         if busy:
-            statement = statement.where(place.not_in(busy))
-        return [_notification(row) for row in self._connection.execute(statement)]
+            rows = self._connection.execute(_DUE_ELSEWHERE, {**names, "busy": list(busy)}).all()
+        else:
+            rows = _DUE.all(self._connection, names)
+        return [_notification(row) for row in rows]
 
     def next_due_ms(self, *, life_safety: bool) -> int | None:
-        def earliest(column: Column[int], state: str) -> int | None:
-            return self._connection.execute(
-                select(func.min(column)).where(
-                    notifications.c.state == state, notifications.c.life_safety.is_(life_safety)
-                )
-            ).scalar()
-
-        waits = (
-            earliest(notifications.c.next_attempt_ms, _PENDING),
-            earliest(notifications.c.leased_until_ms, _LEASED),
-        )
+        waits = _NEXT_DUE.first(self._connection, {"for_life": life_safety}) or ()
         return min((wait for wait in waits if wait is not None), default=None)
 
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
         names = {"row_id": row.id, "was": was.value, "tried": attempts}
-        changed = self._connection.execute(_SAVE, names | _values(row))
-        return changed.rowcount == 1
+        return _SAVE.write(self._connection, names | _values(row)) == 1
 
     def cancel(self, *, alert: str | None = None, work_order: str | None = None, steps: Collection[str]) -> int:
-        about = notifications.c.alert == alert if alert is not None else notifications.c.work_order == work_order
-        changed = self._connection.execute(
-            update(notifications)
-            .where(about, notifications.c.step.in_(steps), notifications.c.state.in_([_PENDING, _LEASED]))
-            .values(state=NotificationState.CANCELLED.value, next_attempt_ms=None, leased_until_ms=None)
-        )
-        return changed.rowcount
+        about, of = ("alert", alert) if alert is not None else ("work_order", work_order)
+        return _cancelling(about, tuple(steps)).write(self._connection, {"of": of})
 
     def subject_name(self, subject: Subject) -> str:
         table, identifier = sites, subject.site
@@ -92,15 +120,15 @@ class SqlNotifications:
             table, identifier = facilities, subject.facility
         elif subject.node is not None:
             table, identifier = nodes, subject.node
-        name = self._connection.execute(_NAMES[table], {"named": identifier}).scalar()
-        return name or identifier
+        return _NAMES[table].scalar(self._connection, {"named": identifier}) or identifier
 
     def crew_name(self, crew: str) -> str:
-        return self._connection.execute(_NAMES[crews], {"named": crew}).scalar() or crew
+        return _NAMES[crews].scalar(self._connection, {"named": crew}) or crew
 
 
 def _values(row: Notification) -> dict[str, Any]:
     return {
+        "id": row.id,
         "site": row.site,
         "alert": row.alert,
         "work_order": row.work_order,
@@ -119,7 +147,7 @@ def _values(row: Notification) -> dict[str, Any]:
     }
 
 
-def _notification(row: Row[Any]) -> Notification:
+def _notification(row: Any) -> Notification:
     return Notification(
         id=row.id,
         site=row.site,

@@ -1,28 +1,42 @@
 """Rows ⇄ life-safety records, and what their wearers are told."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from hub.alerts.alert import Press
 from hub.alerts.lifecycle import MERGE_MS
 from hub.alerts.ports import HeardPress
 from hub.alerts.receipts import PressProgress, receipt
+from hub.storage.sql.prepared import Prepared, insertion
 from hub.storage.sql.tables import alerts, people, sos_presses, work_orders
 from hub.workorders.order import OrderState
 from protocols.ack import SosReceipt
 
-_ADD: Final = insert(sos_presses)
-_OF_ALERT: Final = select(sos_presses).where(sos_presses.c.alert == bindparam("alert_id")).order_by(sos_presses.c.id)
+_ADD: Final = insertion(sos_presses)
+_OF_ALERT: Final = Prepared(
+    select(sos_presses).where(sos_presses.c.alert == bindparam("alert_id")).order_by(sos_presses.c.id)
+)
+_SAME: Final = (
+    select(sos_presses.c.alert, sos_presses.c.at_ms)
+    .where(
+        sos_presses.c.site == bindparam("of_site"),
+        sos_presses.c.ref == bindparam("of_ref"),
+        sos_presses.c.event == bindparam("of_event"),
+    )
+    .order_by(sos_presses.c.id.desc())
+    .limit(1)
+)
+_HEARD: Final = Prepared(_SAME.where(sos_presses.c.device == bindparam("of_device")))
+_HEARD_OF_NOBODY: Final = Prepared(_SAME.where(sos_presses.c.device.is_(None)))
 _HEARER, _TAKER = people.alias("hearer"), people.alias("taker")
 _COMING: Final = and_(
     work_orders.c.id == alerts.c.work_order,
     work_orders.c.accepted_at_ms.is_not(None),
     work_orders.c.state != OrderState.CANCELLED.value,
 )
-_RECEIPTS: Final = (
+_RECEIPTS: Final = Prepared(
     select(
         sos_presses.c.event,
         sos_presses.c.device,
@@ -58,25 +72,29 @@ class SqlPresses:
         self._connection = connection
 
     def add(self, press: Press) -> None:
-        self._connection.execute(_ADD, asdict(press))
+        _ADD.write(
+            self._connection,
+            {
+                "alert": press.alert,
+                "site": press.site,
+                "node": press.node,
+                "epoch": press.epoch,
+                "seq": press.seq,
+                "device": press.device,
+                "event": press.event,
+                "ref": press.ref,
+                "at_ms": press.at_ms,
+                "received_at_ms": press.received_at_ms,
+            },
+        )
 
     def heard(self, site: str, *, device: str | None, event: str, ref: str) -> HeardPress | None:
-        same = (
-            select(sos_presses.c.alert, sos_presses.c.at_ms)
-            .where(
-                sos_presses.c.site == site,
-                sos_presses.c.device.is_(None) if device is None else sos_presses.c.device == device,
-                sos_presses.c.ref == ref,
-                sos_presses.c.event == event,
-            )
-            .order_by(sos_presses.c.id.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(same).one_or_none()
+        names = {"of_site": site, "of_device": device, "of_ref": ref, "of_event": event}
+        row = (_HEARD_OF_NOBODY if device is None else _HEARD).first(self._connection, names)
         return None if row is None else HeardPress(row.alert, row.at_ms)
 
     def of_alert(self, alert_id: str) -> Sequence[Press]:
-        rows = self._connection.execute(_OF_ALERT, {"alert_id": alert_id})
+        rows = _OF_ALERT.all(self._connection, {"alert_id": alert_id})
         return [
             Press(
                 alert=row.alert,
@@ -96,7 +114,7 @@ class SqlPresses:
     def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
         """Return the stages of the node's presses, oldest first; of a record that came twice, under its newest seq."""
         names = {"of_site": site, "of_node": node, "closed_before_ms": at_ms - MERGE_MS}
-        newest = {(row.event, row.device, row.ref): row for row in self._connection.execute(_RECEIPTS, names)}
+        newest = {(row.event, row.device, row.ref): row for row in _RECEIPTS.all(self._connection, names)}
         return [
             receipt(
                 PressProgress(

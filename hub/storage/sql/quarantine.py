@@ -2,17 +2,27 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from hub.errors import ConflictError, NotFoundError
 from hub.ingest.presenter import present_quarantined
 from hub.ingest.quarantine import QuarantineItem, QuarantineState, Refused
+from hub.storage.sql.prepared import Prepared, insertion
 from hub.storage.sql.tables import quarantine
 from protocols.rejections import MessageReason, Reason, RecordReason
 
-_COUNT_AGAIN: Final = text(
-    "UPDATE quarantine SET count = count + 1 WHERE site = :site AND node = :node AND raw_hash = :raw_hash RETURNING id"
+_COUNT_AGAIN: Final = Prepared(
+    update(quarantine)
+    .where(
+        quarantine.c.site == bindparam("of_site"),
+        quarantine.c.node == bindparam("of_node"),
+        quarantine.c.raw_hash == bindparam("of_hash"),
+    )
+    .values(count=quarantine.c.count + 1)
+    .returning(quarantine.c.id)
 )
+_HOLD: Final = insertion(quarantine)
+_GET: Final = Prepared(select(quarantine).where(quarantine.c.id == bindparam("quarantine_id")))
 
 
 class SqlQuarantine:
@@ -28,33 +38,37 @@ class SqlQuarantine:
         Returns the id and whether it is new.
         """
         if refused.raw_hash is not None:
-            names = {"site": refused.site, "node": refused.node, "raw_hash": refused.raw_hash}
-            known = self._connection.execute(_COUNT_AGAIN, names).scalar()
+            names = {"of_site": refused.site, "of_node": refused.node, "of_hash": refused.raw_hash}
+            known = _COUNT_AGAIN.scalar(self._connection, names)
             if known is not None:
                 return str(known), False
-        self._connection.execute(
-            insert(quarantine).values(
-                id=quarantine_id,
-                received_at_ms=refused.received_ms,
-                site=refused.site,
-                node=refused.node,
-                lane=refused.lane,
-                epoch=refused.epoch,
-                seq=refused.seq,
-                reason=refused.reason.value,
-                detail=refused.detail[:1000],
-                raw=refused.raw,
-                raw_hash=refused.raw_hash,
-                header=refused.header,
-                count=1,
-                state=QuarantineState.HELD.value,
-            )
+        _HOLD.write(
+            self._connection,
+            {
+                "id": quarantine_id,
+                "received_at_ms": refused.received_ms,
+                "site": refused.site,
+                "node": refused.node,
+                "lane": refused.lane,
+                "epoch": refused.epoch,
+                "seq": refused.seq,
+                "reason": refused.reason.value,
+                "detail": refused.detail[:1000],
+                "raw": refused.raw,
+                "raw_hash": refused.raw_hash,
+                "header": refused.header,
+                "count": 1,
+                "state": QuarantineState.HELD.value,
+                "decided_by": None,
+                "decided_at_ms": None,
+                "comment": None,
+            },
         )
         return quarantine_id, True
 
     def get(self, quarantine_id: str) -> QuarantineItem:
         """Return an item; raises NotFoundError."""
-        row = self._connection.execute(select(quarantine).where(quarantine.c.id == quarantine_id)).one_or_none()
+        row = _GET.first(self._connection, {"quarantine_id": quarantine_id})
         if row is None:
             message = f"there is no quarantined item {quarantine_id}"
             raise NotFoundError(message)
@@ -62,7 +76,7 @@ class SqlQuarantine:
 
     def item(self, quarantine_id: str) -> dict[str, Any] | None:
         """Return an item as the REST contract shows it, None where there is none."""
-        row = self._connection.execute(select(quarantine).where(quarantine.c.id == quarantine_id)).one_or_none()
+        row = _GET.first(self._connection, {"quarantine_id": quarantine_id})
         return None if row is None else present_quarantined(_item(row))
 
     def page(

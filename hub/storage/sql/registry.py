@@ -5,7 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from hub.devices.ports import EntityT
@@ -13,6 +26,7 @@ from hub.devices.presenter import present_node
 from hub.devices.registry import Device, Entity, Facility, Grid, Node, Site
 from hub.errors import ConflictError, HistoryError, StaleVersionError
 from hub.rules.node import NodeState
+from hub.storage.sql.prepared import Prepared
 from hub.storage.sql.rows import document
 from hub.storage.sql.tables import (
     alerts,
@@ -36,6 +50,12 @@ from hub.storage.sql.tables import (
     work_orders,
 )
 
+_BY_ID: Final = {
+    table: Prepared(select(table).where(table.c.id == bindparam("named")))
+    for table in (sites, grids, facilities, nodes, devices)
+}
+_NODE_STATE: Final = Prepared(select(node_states.c.state).where(node_states.c.node == bindparam("named")))
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind(Generic[EntityT]):
@@ -56,7 +76,7 @@ class SqlRows(Generic[EntityT]):
         self._table = kind.table
 
     def get(self, identifier: str, /) -> EntityT | None:
-        row = self._connection.execute(select(self._table).where(self._table.c.id == identifier)).one_or_none()
+        row = _BY_ID[self._table].first(self._connection, {"named": identifier})
         return None if row is None else self._kind.read(row)
 
     def add(self, entity: EntityT, /) -> None:
@@ -175,7 +195,10 @@ class SqlRegistry:
     def node_item(self, node: str, /) -> dict[str, Any] | None:
         """Return the REST item of a node's REST id, or None where it is not registered."""
         found = self.nodes.get(node)
-        return None if found is None else self.node_items([found])[0]
+        if found is None:
+            return None
+        state = _NODE_STATE.scalar(self._connection, {"named": node})
+        return _node_item(found, NodeState() if state is None else NodeState.decode(state))
 
 
 def next_number(table: Table) -> Any:

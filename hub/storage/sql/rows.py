@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from hub.storage.sql.prepared import on_driver
+
 
 class Upsert:
     """An insert of every column that updates the row of the same primary key, straight to the driver.
@@ -31,7 +33,8 @@ class Upsert:
         """Write rows whose values stand in the order of the table's columns."""
         if rows:
             mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-            connection.exec_driver_sql(f"{self._head}({', '.join([mark] * self._width)}){self._tail}", list(rows))
+            with on_driver(connection) as cursor:
+                cursor.executemany(f"{self._head}({', '.join([mark] * self._width)}){self._tail}", rows)
 
 
 def document(value: Mapping[str, Any] | Sequence[Any]) -> str:

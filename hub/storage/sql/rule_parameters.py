@@ -4,22 +4,28 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, bindparam, select
 
 from hub.rules.overrides import StoredOverride
 from hub.rules.parameters import PARAMETERS, merge
 from hub.rules.scopes import Scope, ScopeKind
+from hub.storage.sql.prepared import Prepared, insertion
 from hub.storage.sql.rows import Upsert, document
 from hub.storage.sql.tables import facilities, grids, registry_changes, rule_parameters, sites
 from hub.vocabulary import FaultCode, Subject
 from hub.workorders.ports import Windows
 
 _KEEP: Final = Upsert(rule_parameters)
-_TABLES: Final[dict[ScopeKind, Table]] = {
-    ScopeKind.SITE: sites,
-    ScopeKind.GRID: grids,
-    ScopeKind.FACILITY: facilities,
+_KNOWN: Final = {
+    kind: Prepared(select(table).where(table.c.id == bindparam("named")))
+    for kind, table in ((ScopeKind.SITE, sites), (ScopeKind.GRID, grids), (ScopeKind.FACILITY, facilities))
 }
+_GET: Final = Prepared(
+    select(rule_parameters).where(
+        rule_parameters.c.scope == bindparam("of_scope"), rule_parameters.c.fault_code == bindparam("of_fault")
+    )
+)
+_NOTE: Final = insertion(registry_changes)
 
 
 class SqlRuleParameters:
@@ -30,8 +36,7 @@ class SqlRuleParameters:
         self._connection = connection
 
     def chain(self, scope: Scope, /) -> Sequence[Scope] | None:
-        table = _TABLES[scope.kind]
-        row = self._connection.execute(select(table).where(table.c.id == scope.id)).one_or_none()
+        row = _KNOWN[scope.kind].first(self._connection, {"named": scope.id})
         if row is None:
             return None
         site = Scope(ScopeKind.SITE, scope.site)
@@ -42,11 +47,7 @@ class SqlRuleParameters:
         return [site, Scope(ScopeKind.GRID, row.grid), scope]
 
     def get(self, scope: Scope, fault_code: FaultCode, /) -> StoredOverride:
-        row = self._connection.execute(
-            select(rule_parameters).where(
-                rule_parameters.c.scope == scope.key, rule_parameters.c.fault_code == fault_code.value
-            )
-        ).one_or_none()
+        row = _GET.first(self._connection, {"of_scope": scope.key, "of_fault": fault_code.value})
         if row is None:
             return StoredOverride(scope, fault_code)
         return StoredOverride(scope, fault_code, json.loads(row.parameters), row.version, row.updated_at_ms)
@@ -55,9 +56,7 @@ class SqlRuleParameters:
         scope, code = override.scope.key, override.fault_code.value
         row = (scope, code, document(override.parameters), override.version, override.updated_at_ms)
         _KEEP.write(self._connection, [row])
-        self._connection.execute(
-            insert(registry_changes).values(entity=rule_parameters.name, entity_id=f"{scope}/{code}")
-        )
+        _NOTE.write(self._connection, {"entity": rule_parameters.name, "entity_id": f"{scope}/{code}"})
 
     def windows(self, subject: Subject, fault_code: FaultCode) -> Windows:
         """Return how long proof and review may take at the subject; a node's are those of its site."""

@@ -107,6 +107,7 @@ class SqlTransactions:
     ) -> None:
         """Wire the transactions; nothing is opened yet."""
         self._engine = engine
+        self._reading = engine.execution_options(linli_read_only=True)
         self._react = react
         self._now_ms = now_ms
         self._new_id = new_id
@@ -148,5 +149,5 @@ class SqlTransactions:
     @contextmanager
     def read(self) -> Generator[SqlUnit]:
         """Read a consistent snapshot; writes are not possible and events not heard."""
-        with self._engine.connect().execution_options(linli_read_only=True) as connection, connection.begin():
+        with self._reading.begin() as connection:
             yield SqlUnit(connection, new_id=self._new_id)

@@ -4,14 +4,16 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from hub.errors import StaleVersionError
 from hub.notification.webhook import Webhook
+from hub.storage.sql.prepared import Prepared
 from hub.storage.sql.rows import document
 from hub.storage.sql.tables import webhooks
 
-_ENABLED: Final = (
+_GET: Final = Prepared(select(webhooks).where(webhooks.c.id == bindparam("webhook_id")))
+_ENABLED: Final = Prepared(
     select(webhooks)
     .where(webhooks.c.site == bindparam("of_site"), webhooks.c.disabled_at_ms.is_(None))
     .order_by(webhooks.c.id)
@@ -26,12 +28,11 @@ class SqlWebhooks:
         self._connection = connection
 
     def get(self, webhook_id: str) -> Webhook | None:
-        row = self._connection.execute(select(webhooks).where(webhooks.c.id == webhook_id)).one_or_none()
+        row = _GET.first(self._connection, {"webhook_id": webhook_id})
         return None if row is None else _webhook(row)
 
     def enabled(self, site: str) -> Sequence[Webhook]:
-        rows = self._connection.execute(_ENABLED, {"of_site": site})
-        return [_webhook(row) for row in rows]
+        return [_webhook(row) for row in _ENABLED.all(self._connection, {"of_site": site})]
 
     def find(
         self, *, sites: frozenset[str] | None = None, before: str | None = None, limit: int = 50
@@ -72,7 +73,7 @@ def _values(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def _webhook(row: Row[Any]) -> Webhook:
+def _webhook(row: Any) -> Webhook:
     return Webhook(
         id=row.id,
         version=row.version,

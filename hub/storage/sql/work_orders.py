@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, not_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub.errors import ConflictError, StaleVersionError
+from hub.storage.sql.prepared import Prepared, Values, insertion, one_of
 from hub.storage.sql.rows import document
 from hub.storage.sql.sight import seen
 from hub.storage.sql.tables import alerts, crew_skills, crews, sites, work_order_log, work_orders
@@ -17,19 +18,42 @@ from hub.workorders.ports import CrewLoad, OrderQuery
 
 _NO_SITE: Final = "UTC"
 
-# Statements of the hot path are built once: building costs more than running them.
-_GET: Final = select(work_orders).where(work_orders.c.id == bindparam("order_id"))
-_OPEN: Final = select(work_orders).where(work_orders.c.open_key == bindparam("key"))
-_ADD: Final = insert(work_orders)
-_SAVE: Final = update(work_orders).where(
-    work_orders.c.id == bindparam("order_id"), work_orders.c.version == bindparam("former")
+_GET: Final = Prepared(select(work_orders).where(work_orders.c.id == bindparam("order_id")))
+_OPEN: Final = Prepared(select(work_orders).where(work_orders.c.open_key == bindparam("key")))
+_DUE: Final = Prepared(
+    select(work_orders)
+    .where(work_orders.c.wake_at_ms <= bindparam("now_ms"))
+    .order_by(work_orders.c.wake_at_ms, work_orders.c.id)
 )
-_LOG: Final = insert(work_order_log)
-_ALERTS: Final = (
-    select(alerts.c.work_order, alerts.c.id)
-    .where(alerts.c.work_order.in_(bindparam("order_ids", expanding=True)))
-    .order_by(alerts.c.fired_at_ms, alerts.c.id)
+_ANY_DUE: Final = Prepared(select(work_orders.c.id).where(work_orders.c.wake_at_ms <= bindparam("now_ms")).limit(1))
+_ADD: Final = insertion(work_orders)
+_SAVE: Final = Prepared(
+    update(work_orders).where(work_orders.c.id == bindparam("order_id"), work_orders.c.version == bindparam("former")),
+    columns=[column.name for column in work_orders.columns if not column.primary_key],
 )
+_LOG: Final = insertion(work_order_log)
+_LOG_OF: Final = Prepared(
+    select(work_order_log).where(work_order_log.c.work_order == bindparam("order_id")).order_by(work_order_log.c.id)
+)
+_CARED_FOR: Final = select(alerts.c.work_order, alerts.c.id).order_by(alerts.c.fired_at_ms, alerts.c.id)
+_ALERTS_OF_ONE: Final = Prepared(_CARED_FOR.where(alerts.c.work_order == bindparam("order_id")))
+_ALERTS: Final = _CARED_FOR.where(alerts.c.work_order.in_(bindparam("order_ids", expanding=True)))
+_BUSY: Final = and_(
+    work_orders.c.crew == crews.c.id, not_(one_of(work_orders.c.state, sorted(state.value for state in OVER)))
+)
+_ABLE: Final = Prepared(
+    select(crews.c.id, func.count(work_orders.c.id).label("open_orders"))
+    .join(crew_skills, crew_skills.c.crew == crews.c.id)
+    .outerjoin(work_orders, _BUSY)
+    .where(
+        crews.c.site == bindparam("of_site"),
+        crews.c.retired_at_ms.is_(None),
+        crew_skills.c.skill == bindparam("of_skill"),
+    )
+    .group_by(crews.c.id)
+    .order_by(crews.c.id)
+)
+_ZONE: Final = Prepared(select(sites.c.time_zone).where(sites.c.id == bindparam("of_site")))
 
 
 class SqlWorkOrders:
@@ -40,10 +64,10 @@ class SqlWorkOrders:
         self._connection = connection
 
     def get(self, order_id: str) -> WorkOrder | None:
-        return self._one(_GET, order_id=order_id)
+        return self._one(_GET, {"order_id": order_id})
 
     def open_of(self, subject_key: str, fault_class: str) -> WorkOrder | None:
-        return self._one(_OPEN, key=f"{subject_key}/{fault_class}")
+        return self._one(_OPEN, {"key": f"{subject_key}/{fault_class}"})
 
     def find(self, query: OrderQuery) -> Sequence[WorkOrder]:
         statement = select(work_orders).order_by(work_orders.c.id.desc()).limit(query.limit)
@@ -60,27 +84,24 @@ class SqlWorkOrders:
             statement = statement.where(work_orders.c.facility == query.facility)
         if query.before is not None:
             statement = statement.where(work_orders.c.id < query.before)
-        return self._all(statement)
+        return self._orders(self._connection.execute(statement).all())
 
     def add(self, order: WorkOrder) -> None:
         try:
-            self._connection.execute(_ADD, {"id": order.id, **_values(order)})
+            _ADD.write(self._connection, _values(order))
         except IntegrityError as error:
             message = "an order of this subject and fault class is open already"
             raise ConflictError(message) from error
 
     def save(self, order: WorkOrder) -> None:
         names = {"order_id": order.id, "former": order.version - 1}
-        changed = self._connection.execute(_SAVE, names | _values(order))
-        if changed.rowcount != 1:
+        if _SAVE.write(self._connection, names | _values(order)) != 1:
             message = "somebody else changed the work order first"
             raise StaleVersionError(message)
 
     def log(self, *entries: OrderLogEntry) -> None:
-        if not entries:
-            return
-        self._connection.execute(
-            _LOG,
+        _LOG.write_many(
+            self._connection,
             [
                 {
                     "work_order": entry.work_order,
@@ -96,9 +117,7 @@ class SqlWorkOrders:
         )
 
     def log_of(self, order_id: str) -> Sequence[OrderLogEntry]:
-        rows = self._connection.execute(
-            select(work_order_log).where(work_order_log.c.work_order == order_id).order_by(work_order_log.c.id)
-        )
+        rows = _LOG_OF.all(self._connection, {"order_id": order_id})
         return [
             OrderLogEntry(
                 work_order=row.work_order,
@@ -113,54 +132,41 @@ class SqlWorkOrders:
         ]
 
     def due(self, at_ms: int) -> Sequence[WorkOrder]:
-        return self._all(
-            select(work_orders)
-            .where(work_orders.c.wake_at_ms <= at_ms)
-            .order_by(work_orders.c.wake_at_ms, work_orders.c.id)
-        )
+        return self._orders(_DUE.all(self._connection, {"now_ms": at_ms}))
 
     def any_due(self, at_ms: int) -> bool:
-        due = select(work_orders.c.id).where(work_orders.c.wake_at_ms <= at_ms).limit(1)
-        return self._connection.execute(due).first() is not None
+        return _ANY_DUE.first(self._connection, {"now_ms": at_ms}) is not None
 
     def able_crews(self, site: str, skill: Skill) -> Sequence[CrewLoad]:
-        busy = and_(work_orders.c.crew == crews.c.id, work_orders.c.state.not_in([state.value for state in OVER]))
-        able = (
-            select(crews.c.id, func.count(work_orders.c.id))
-            .join(crew_skills, crew_skills.c.crew == crews.c.id)
-            .outerjoin(work_orders, busy)
-            .where(crews.c.site == site, crews.c.retired_at_ms.is_(None), crew_skills.c.skill == skill.value)
-            .group_by(crews.c.id)
-            .order_by(crews.c.id)
-        )
-        return [CrewLoad(crew, open_orders) for crew, open_orders in self._connection.execute(able)]
+        able = _ABLE.all(self._connection, {"of_site": site, "of_skill": skill.value})
+        return [CrewLoad(crew, open_orders) for crew, open_orders in able]
 
     def has_crew(self, site: str, crew: str) -> bool:
         known = select(crews.c.id).where(crews.c.id == crew, crews.c.site == site, crews.c.retired_at_ms.is_(None))
         return self._connection.execute(known).first() is not None
 
     def time_zone(self, site: str) -> str:
-        zone = self._connection.execute(select(sites.c.time_zone).where(sites.c.id == site)).scalar()
+        zone = _ZONE.scalar(self._connection, {"of_site": site})
         return _NO_SITE if zone is None else zone
 
-    def _one(self, statement: Select[Any], **names: str) -> WorkOrder | None:
-        return next(iter(self._all(statement, **names)), None)
+    def _one(self, statement: Prepared, values: Values) -> WorkOrder | None:
+        return next(iter(self._orders(statement.all(self._connection, values))), None)
 
-    def _all(self, statement: Select[Any], **names: str) -> list[WorkOrder]:
-        rows = self._connection.execute(statement, names).all()
-        cared_for = self._alerts([row.id for row in rows])
+    def _orders(self, rows: Sequence[Any]) -> list[WorkOrder]:
+        cared_for: dict[str, list[str]] = {}
+        for order_id, alert_id in self._alerts([row.id for row in rows]):
+            cared_for.setdefault(order_id, []).append(alert_id)
         return [_order(row, tuple(cared_for.get(row.id, ()))) for row in rows]
 
-    def _alerts(self, order_ids: Sequence[str]) -> dict[str, list[str]]:
-        joined: dict[str, list[str]] = {}
-        if order_ids:
-            for order_id, alert_id in self._connection.execute(_ALERTS, {"order_ids": order_ids}):
-                joined.setdefault(order_id, []).append(alert_id)
-        return joined
+    def _alerts(self, order_ids: Sequence[str]) -> Sequence[Any]:
+        if len(order_ids) > 1:
+            return self._connection.execute(_ALERTS, {"order_ids": order_ids}).all()
+        return _ALERTS_OF_ONE.all(self._connection, {"order_id": order_ids[0]}) if order_ids else ()
 
 
 def _values(order: WorkOrder) -> dict[str, Any]:
     return {
+        "id": order.id,
         "version": order.version,
         "site": order.subject.site,
         "facility": order.subject.facility,
@@ -188,7 +194,7 @@ def _values(order: WorkOrder) -> dict[str, Any]:
     }
 
 
-def _order(row: Row[Any], cared_for: tuple[str, ...]) -> WorkOrder:
+def _order(row: Any, cared_for: tuple[str, ...]) -> WorkOrder:
     return WorkOrder(
         id=row.id,
         version=row.version,
