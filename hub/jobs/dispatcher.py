@@ -1,11 +1,12 @@
 """The dispatcher: sends the rows of the notification outbox; SOS has threads of its own and waits behind nothing.
 
 Each lane has one named thread that leases what is due, and a pool that sends it; what goes to one place goes there one
-after the other, so that a slow receiver keeps only itself waiting. A commit wakes it, and its timer for the retries.
+after the other, so that a slow receiver keeps only itself waiting. A commit that people are told of wakes the lane, and
+its timer for the retries.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from hub.alerts.ports import AlertRepository, PressRepository
 from hub.events import AlertChanged, Event, WorkOrderChanged
 from hub.notification import outbox
 from hub.notification import service as notification
+from hub.notification.messages import ALERT_ATTENTION, ALERT_NEWS, ORDER_ATTENTION, ORDER_NEWS
 from hub.notification.outbox import Channel, Delivery, Notification, NotificationState, Outcome
 from hub.notification.ports import NotificationRepository, Sender, WebhookRepository
 from hub.notification.webhook import Webhook
+from hub.vocabulary import FAULTS
 from hub.workorders.ports import OrderRepository
 
 LIFE_SAFETY_SENDERS: Final = 16
@@ -29,7 +32,12 @@ OTHER_SENDERS: Final = 8
 """Places that all other messages can go to at the same time."""
 LONGEST_WAIT_S: Final = 1.0
 """The timer looks at least so often, for another hub's rows and for simulated time."""
+CONSOLE_RUN: Final = 50
+"""Messages the console takes in one go; a webhook takes one, for a lease has to outlast the sending."""
 _BATCH: Final = 200
+_CLASSES_OF_LIFE: Final = frozenset(fault.fault_class for fault in FAULTS.values() if fault.life_safety)
+
+_Leased = tuple[Notification, Webhook | None]
 
 log = structlog.get_logger("hub.notification")
 
@@ -92,8 +100,10 @@ class Dispatcher:
 
     def hear(self, events: tuple[Event, ...]) -> None:
         """Look at the outbox when something was committed that people may be told of."""
-        if any(isinstance(event, AlertChanged | WorkOrderChanged) for event in events):
-            self.wake()
+        told = {told_of(event) for event in events}
+        for lane in self._lanes:
+            if lane.life_safety in told:
+                lane.wake()
 
     def wake(self) -> None:
         """Look at the outbox now."""
@@ -127,7 +137,7 @@ class _Lane:
         now_ms: Callable[[], int],
         on_attempt: Callable[[Attempt], None],
     ) -> None:
-        self._life_safety = life_safety
+        self.life_safety = life_safety
         self._workers = workers
         self._read = read
         self._begin = begin
@@ -139,6 +149,8 @@ class _Lane:
         self._woken = False
         self._ending = False
         self._busy: set[str] = set()
+        self._passed_over = False
+        """A turn has left out what may be due for a busy place: the end of its run has to look again."""
         self._thread: threading.Thread | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -185,67 +197,85 @@ class _Lane:
         at_ms = self._now_ms()
         with self._condition:
             busy = frozenset(self._busy)
-        free = self._workers - len(busy)
-        with self._read() as unit:
-            found = unit.notifications.due(life_safety=self._life_safety, at_ms=at_ms, busy=busy, limit=_BATCH)
-            next_ms = None if found else unit.notifications.next_due_ms(life_safety=self._life_safety)
-        first_of_each_place = {row.place: row for row in reversed(found)}
-        chosen = sorted(first_of_each_place.values(), key=lambda row: (row.created_at_ms, row.id))[:free]
-        for row, webhook in self._lease(chosen, at_ms) if chosen else ():
-            with self._condition:
-                self._busy.add(row.place)
-            pool.submit(self._send, row, webhook)
-        if chosen:
-            return 0 if free > len(chosen) else LONGEST_WAIT_S
-        if next_ms is None or next_ms <= at_ms:  # what is due goes to places that are busy: their end wakes this thread
+            self._passed_over = bool(busy)
+        if len(busy) >= self._workers:
             return LONGEST_WAIT_S
-        return min((next_ms - at_ms) / 1_000, LONGEST_WAIT_S)
+        with self._read() as unit:
+            found = unit.notifications.due(life_safety=self.life_safety, at_ms=at_ms, busy=busy, limit=_BATCH)
+            next_ms = unit.notifications.next_due_ms(life_safety=self.life_safety, after_ms=at_ms)
+        runs = _runs(found)[: self._workers - len(busy)]
+        if sum(len(run) for run in runs) < len(found):
+            with self._condition:
+                self._passed_over = True
+        leased = self._lease(runs, at_ms) if runs else []
+        for run in leased:
+            with self._condition:
+                self._busy.add(run[0][0].place)
+            pool.submit(self._send, run)
+        if len(leased) < len(runs) or (runs and len(found) == _BATCH):  # there may be more behind them
+            return 0
+        return LONGEST_WAIT_S if next_ms is None else min((next_ms - at_ms) / 1_000, LONGEST_WAIT_S)
 
-    def _lease(self, rows: list[Notification], at_ms: int) -> list[tuple[Notification, Webhook | None]]:
-        leased: list[tuple[Notification, Webhook | None]] = []
-        with self._begin(self._life_safety) as unit:
-            for row in rows:
-                webhook = unit.webhooks.get(row.target) if row.channel is Channel.WEBHOOK else None
-                if row.channel is Channel.WEBHOOK and (webhook is None or webhook.disabled_at_ms is not None):
-                    unit.notifications.save(outbox.cancel(row), was=row.state, attempts=row.attempts)
-                elif (held := notification.lease(unit.notifications, row, at_ms=at_ms)) is not None:
-                    leased.append((held, webhook))
-        return leased
+    def _lease(self, runs: Sequence[Sequence[Notification]], at_ms: int) -> list[list[_Leased]]:
+        """Return what this sender holds of the runs; those of a webhook that is gone end here."""
+        with self._begin(self.life_safety) as unit:
+            leased = [[held for row in run if (held := _leased(unit, row, at_ms)) is not None] for run in runs]
+        return [run for run in leased if run]
 
-    def _send(self, row: Notification, webhook: Webhook | None) -> None:
+    def _send(self, run: Sequence[_Leased]) -> None:
+        """Send a run to its place; whatever goes wrong here, its leases run out and it is sent again."""
+        arrived = False
         try:
-            if self._still_held(row):
-                self._settle(row, self._senders[row.channel].send(row, webhook))
-        except Exception as error:  # the lease runs out and the row is sent again under the same id
-            log.exception("notification.attempt_failed", notification=row.id, reason=str(error))
+            deliveries = [(row, self._attempt(row, webhook)) for row, webhook in self._still_held(run)]
+            arrived = self._settle([(row, delivery) for row, delivery in deliveries if delivery is not None])
+        except Exception as error:
+            log.exception("notification.run_failed", place=run[0][0].place, reason=str(error))
         finally:
             with self._condition:
-                self._busy.discard(row.place)
-                self._woken = True
-                self._condition.notify()
+                self._busy.discard(run[0][0].place)
+                if self._passed_over or not arrived:
+                    self._woken = True
+                    self._condition.notify()
 
-    def _still_held(self, row: Notification) -> bool:
-        """Look once more: somebody may have acknowledged since the row was leased."""
+    def _still_held(self, run: Sequence[_Leased]) -> list[_Leased]:
+        """Look once more: somebody may have acknowledged since the rows were leased."""
         with self._read() as unit:
-            stored = unit.notifications.get(row.id)
-        return stored is not None and stored.state is NotificationState.LEASED and stored.attempts == row.attempts
+            return [held for held in run if _is_held(unit.notifications.get(held[0].id), held[0])]
 
-    def _settle(self, row: Notification, delivery: Delivery) -> None:
+    def _attempt(self, row: Notification, webhook: Webhook | None) -> Delivery | None:
+        try:
+            return self._senders[row.channel].send(row, webhook)
+        except Exception as error:  # the lease runs out and the row is sent again under the same id
+            log.exception("notification.attempt_failed", notification=row.id, reason=str(error))
+            return None
+
+    def _settle(self, deliveries: Sequence[tuple[Notification, Delivery]]) -> bool:
+        """Keep what became of the attempts; tell whether all arrived."""
+        if not deliveries:
+            return True
         at_ms = self._now_ms()
-        with self._begin(self._life_safety) as unit:
-            settled = notification.settle(
-                unit.notifications,
-                unit.webhooks,
-                row,
-                delivery,
-                wanted=wanted(unit, row),
-                at_ms=at_ms,
-            )
-            if delivery.outcome is Outcome.SENT and row.life_safety and row.alert is not None:
-                unit.emit(*alerts.mark_notified(unit.alerts, unit.presses, row.alert, at_ms=at_ms))
-        if settled is not None and settled.state is NotificationState.FAILED:
-            log.error("notification.failed", notification=row.id, channel=row.channel.value, reason=settled.error)
-        self._on_attempt(Attempt(settled or row, delivery, max(at_ms - row.created_at_ms, 0)))
+        settled: list[Notification | None] = []
+        with self._begin(self.life_safety) as unit:
+            for row, delivery in deliveries:
+                settled.append(_settle(unit, row, delivery, at_ms))
+        for kept, (row, delivery) in zip(settled, deliveries, strict=True):
+            if kept is not None and kept.state is NotificationState.FAILED:
+                log.error("notification.failed", notification=row.id, channel=row.channel.value, reason=kept.error)
+            self._on_attempt(Attempt(kept or row, delivery, max(at_ms - row.created_at_ms, 0)))
+        return all(delivery.outcome is Outcome.SENT for _, delivery in deliveries)
+
+
+def told_of(event: Event) -> bool | None:
+    """Tell whether what people are told of an event asks for help; None where they are told nothing."""
+    if isinstance(event, AlertChanged):
+        attention, news, about_life = ALERT_ATTENTION, ALERT_NEWS, FAULTS[event.fault_code].life_safety
+    elif isinstance(event, WorkOrderChanged):
+        attention, news, about_life = ORDER_ATTENTION, ORDER_NEWS, event.fault_class in _CLASSES_OF_LIFE
+    else:
+        return None
+    if event.step in attention:
+        return about_life
+    return False if event.step in news else None
 
 
 def wanted(unit: DispatchUnit, row: Notification) -> bool:
@@ -255,3 +285,36 @@ def wanted(unit: DispatchUnit, row: Notification) -> bool:
         return alert is not None and alert.closed_at_ms is None
     order = None if row.work_order is None else unit.work_orders.get(row.work_order)
     return order is not None and not order.over
+
+
+def _runs(found: Sequence[Notification]) -> list[list[Notification]]:
+    """Return the first rows of each place, in the order of the oldest."""
+    runs: dict[str, list[Notification]] = {}
+    for row in found:
+        run = runs.setdefault(row.place, [])
+        if len(run) < (CONSOLE_RUN if row.channel is Channel.CONSOLE else 1):
+            run.append(row)
+    return list(runs.values())
+
+
+def _leased(unit: DispatchUnit, row: Notification, at_ms: int) -> _Leased | None:
+    webhook = unit.webhooks.get(row.target) if row.channel is Channel.WEBHOOK else None
+    if row.channel is Channel.WEBHOOK and (webhook is None or webhook.disabled_at_ms is not None):
+        unit.notifications.save(outbox.cancel(row), was=row.state, attempts=row.attempts)
+        return None
+    held = notification.lease(unit.notifications, row, at_ms=at_ms)
+    return None if held is None else (held, webhook)
+
+
+def _is_held(stored: Notification | None, row: Notification) -> bool:
+    return stored is not None and stored.state is NotificationState.LEASED and stored.attempts == row.attempts
+
+
+def _settle(unit: DispatchUnit, row: Notification, delivery: Delivery, at_ms: int) -> Notification | None:
+    arrived = delivery.outcome is Outcome.SENT
+    settled = notification.settle(
+        unit.notifications, unit.webhooks, row, delivery, wanted=arrived or wanted(unit, row), at_ms=at_ms
+    )
+    if arrived and row.life_safety and row.alert is not None:
+        unit.emit(*alerts.mark_notified(unit.alerts, unit.presses, row.alert, at_ms=at_ms))
+    return settled

@@ -23,8 +23,8 @@ class NotificationRepository(Protocol):
         """Return rows to be sent now, oldest first, without those whose `place` is busy."""
         ...
 
-    def next_due_ms(self, *, life_safety: bool) -> int | None:
-        """Return when the next row becomes due, or None where none waits."""
+    def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
+        """Return when the next row becomes due after `after_ms`, or None where none does."""
         ...
 
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:

@@ -237,13 +237,13 @@ class MemoryNotifications:
         ]
         return sorted(found, key=lambda row: (row.created_at_ms, row.id))[:limit]
 
-    def next_due_ms(self, *, life_safety: bool) -> int | None:
+    def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
         waits = [
             row.next_attempt_ms if row.state is NotificationState.PENDING else row.leased_until_ms
             for row in self.rows.values()
             if row.life_safety is life_safety
         ]
-        return min((wait for wait in waits if wait is not None), default=None)
+        return min((wait for wait in waits if wait is not None and wait > after_ms), default=None)
 
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
         stored = self.rows[row.id]

@@ -46,7 +46,11 @@ _DUE_ELSEWHERE: Final = _DUE_ROWS.where(
 def _earliest(column: Column[int], state: str) -> ScalarSelect[Any]:
     return (
         select(func.min(column))
-        .where(notifications.c.state == state, notifications.c.life_safety == bindparam("for_life"))
+        .where(
+            notifications.c.state == state,
+            notifications.c.life_safety == bindparam("for_life"),
+            column > bindparam("after_ms"),
+        )
         .scalar_subquery()
     )
 
@@ -102,8 +106,8 @@ class SqlNotifications:
             rows = _DUE.all(self._connection, names)
         return [_notification(row) for row in rows]
 
-    def next_due_ms(self, *, life_safety: bool) -> int | None:
-        waits = _NEXT_DUE.first(self._connection, {"for_life": life_safety}) or ()
+    def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
+        waits = _NEXT_DUE.first(self._connection, {"for_life": life_safety, "after_ms": after_ms}) or ()
         return min((wait for wait in waits if wait is not None), default=None)
 
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:

@@ -4,8 +4,7 @@ The toolkit's own part of a call takes ten times as long as SQLite's, building a
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
@@ -48,7 +47,7 @@ class Prepared:
     def all(self, connection: Connection, values: Values = _NO_VALUES) -> list[Any]:
         """Return the rows."""
         compiled = self._for(connection.dialect)
-        with on_driver(connection) as cursor:
+        with DriverCursor(connection) as cursor:
             cursor.execute(compiled.sql, compiled.bind(values))
             found = cursor.fetchall()
         return [compiled.row(cells) for cells in found]
@@ -65,14 +64,14 @@ class Prepared:
     def write(self, connection: Connection, values: Values = _NO_VALUES) -> int:
         """Return how many rows it changed."""
         compiled = self._for(connection.dialect)
-        with on_driver(connection) as cursor:
+        with DriverCursor(connection) as cursor:
             cursor.execute(compiled.sql, compiled.bind(values))
             return cursor.rowcount
 
     def write_many(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Run it for each of the rows."""
         compiled = self._for(connection.dialect)
-        with on_driver(connection) as cursor:
+        with DriverCursor(connection) as cursor:
             cursor.executemany(compiled.sql, [compiled.bind(values) for values in rows])
 
     def _for(self, dialect: Dialect) -> "_Compiled":
@@ -93,20 +92,31 @@ def one_of(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[b
     return or_(*(column == value for value in values))
 
 
-@contextmanager
-def on_driver(connection: Connection) -> Generator[DBAPICursor]:
-    """Give the driver's cursor within the transaction under way; its errors become the toolkit's."""
-    proxied, dialect = connection.connection, connection.dialect
-    try:
-        with closing(proxied.cursor()) as cursor:
-            yield cursor
-    except dialect.loaded_dbapi.Error as error:
-        gone = dialect.is_disconnect(error, proxied, None)
-        if gone:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
-        ) from error
+class DriverCursor:
+    """The driver's cursor within the transaction under way; its errors become the toolkit's."""
+
+    __slots__ = ("_connection", "_cursor")
+
+    def __init__(self, connection: Connection) -> None:
+        """Open it on `connection`."""
+        self._connection = connection
+        self._cursor = connection.connection.cursor()
+
+    def __enter__(self) -> DBAPICursor:
+        """Return the cursor."""
+        return self._cursor
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Close it."""
+        dialect = self._connection.dialect
+        if isinstance(error, dialect.loaded_dbapi.Error):
+            gone = dialect.is_disconnect(error, self._connection.connection, self._cursor)
+            if gone:
+                self._connection.invalidate(error)
+            raise DBAPIError.instance(
+                None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
+            ) from error
+        self._cursor.close()
 
 
 @dataclass(frozen=True, slots=True)

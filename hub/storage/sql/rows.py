@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table
 
-from hub.storage.sql.prepared import on_driver
+from hub.storage.sql.prepared import DriverCursor
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Upsert:
@@ -33,10 +35,10 @@ class Upsert:
         """Write rows whose values stand in the order of the table's columns."""
         if rows:
             mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-            with on_driver(connection) as cursor:
+            with DriverCursor(connection) as cursor:
                 cursor.executemany(f"{self._head}({', '.join([mark] * self._width)}){self._tail}", rows)
 
 
 def document(value: Mapping[str, Any] | Sequence[Any]) -> str:
     """Return a document as JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

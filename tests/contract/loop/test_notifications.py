@@ -60,14 +60,16 @@ class TestNotifications:
         assert not stores.notifications.save(held, was=NotificationState.LEASED, attempts=0)
 
     def test_the_timer_knows_the_next_row_of_each_lane(self, stores: Repositories) -> None:
-        assert stores.notifications.next_due_ms(life_safety=False) is None
+        assert stores.notifications.next_due_ms(life_safety=False, after_ms=0) is None
         stores.notifications.add(row(1, next_attempt_ms=9_000), row(2, life_safety=True, next_attempt_ms=500))
         stores.notifications.add(
             row(3, state=NotificationState.LEASED, next_attempt_ms=None, leased_until_ms=7_000),
             row(4, state=NotificationState.SENT, next_attempt_ms=None),
         )
-        assert stores.notifications.next_due_ms(life_safety=False) == 7_000
-        assert stores.notifications.next_due_ms(life_safety=True) == 500
+        assert stores.notifications.next_due_ms(life_safety=False, after_ms=500) == 7_000
+        assert stores.notifications.next_due_ms(life_safety=False, after_ms=7_000) == 9_000
+        assert stores.notifications.next_due_ms(life_safety=False, after_ms=9_000) is None
+        assert stores.notifications.next_due_ms(life_safety=True, after_ms=499) == 500
 
     def test_cancelling_stops_the_unsent_rows_of_these_steps(self, stores: Repositories) -> None:
         stores.notifications.add(
@@ -83,7 +85,7 @@ class TestNotifications:
         states = [one.state.value for one in found if one is not None]
         assert states == ["cancelled", "cancelled", "sent", "pending", "pending", "pending"]
         assert stores.notifications.cancel(work_order="01JO", steps=("assigned",)) == 1
-        assert stores.notifications.next_due_ms(life_safety=False) == 1_004
+        assert stores.notifications.next_due_ms(life_safety=False, after_ms=0) == 1_004
 
     def test_things_are_called_by_their_names(self, stores: Repositories) -> None:
         name = stores.notifications.subject_name

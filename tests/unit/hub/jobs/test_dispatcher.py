@@ -6,9 +6,11 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from hub.jobs.dispatcher import OTHER_SENDERS, Attempt, Dispatcher
+from hub.events import AlertChanged, NodeChanged, WorkOrderChanged
+from hub.jobs.dispatcher import OTHER_SENDERS, Attempt, Dispatcher, told_of
 from hub.notification.outbox import Channel, Delivery, Notification, NotificationState, Outcome
 from hub.notification.webhook import Webhook
+from hub.vocabulary import FAULTS, FaultCode, Subject
 from tests.fakes.loop import MemoryTransactions, MemoryUnit
 from tests.fakes.loop_story import Story
 
@@ -50,12 +52,13 @@ class Stage:
         self.sender = FakeSender()
         self.attempts: list[Attempt] = []
         self.failures: list[Exception] = []
+        self.writes = 0
         self._changed = threading.Condition()
         self.lock = threading.RLock()
         transactions = MemoryTransactions(self.story.unit, now_ms=lambda: self.story.now_ms, lock=self.lock)
         self.dispatcher = Dispatcher(
             read=lambda: self._read(transactions),
-            begin=transactions.begin,
+            begin=lambda life_safety: self._begin(transactions, life_safety=life_safety),
             senders={Channel.CONSOLE: self.sender, Channel.WEBHOOK: self.sender},
             now_ms=lambda: self.story.now_ms,
             on_attempt=self._note,
@@ -65,6 +68,10 @@ class Stage:
         if self.failures:
             raise self.failures.pop()
         return transactions.read()
+
+    def _begin(self, transactions: MemoryTransactions, *, life_safety: bool) -> AbstractContextManager[MemoryUnit]:
+        self.writes += 1
+        return transactions.begin(life_safety)
 
     def hook(self, *names: str) -> None:
         for name in names:
@@ -130,6 +137,45 @@ def test_what_was_written_before_the_start_is_sent() -> None:
     made.dispatcher.start()
     made.until(lambda: made.arrived("console", "fired"))
     made.dispatcher.stop()
+
+
+def test_the_console_takes_what_waits_for_it_in_order_and_in_one_go() -> None:
+    made = Stage()
+    made.story.at(0).raised().raised(code=FaultCode.BATTERY_LOW)
+    waiting = [row.id for row in made.rows("console")]
+    made.dispatcher.start()
+    made.until(lambda: made.tried("console") == len(waiting))
+    made.dispatcher.stop()
+    assert len(waiting) > 2
+    assert [row.id for row in made.sender.seen] == waiting
+    assert made.writes == 2
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "told"),
+    [
+        ("fired", FaultCode.SOS_PRESSED, True),
+        ("acknowledged", FaultCode.SOS_PRESSED, False),
+        ("commented", FaultCode.SOS_PRESSED, None),
+        ("fired", FaultCode.BIN_FULL, False),
+        ("suppressed", FaultCode.BIN_FULL, None),
+    ],
+)
+def test_only_the_lane_that_has_something_to_send_is_woken(step: str, code: FaultCode, told: bool | None) -> None:
+    fault, subject = FAULTS[code], Subject("demo")
+    assert told_of(AlertChanged("01JA", subject, code, fault.severity, fault.colour, step, 0)) is told
+
+
+@pytest.mark.parametrize(
+    ("step", "fault_class", "told"),
+    [("opened", "care", True), ("closed", "care", False), ("accepted", "care", None), ("assigned", "waste", False)],
+)
+def test_orders_wake_by_what_people_are_told_of_them(step: str, fault_class: str, told: bool | None) -> None:
+    assert told_of(WorkOrderChanged("01JO", Subject("demo"), fault_class, step, 0)) is told
+
+
+def test_what_people_are_not_told_of_wakes_nobody() -> None:
+    assert told_of(NodeChanged(Subject("demo", node="demo.pi-1"), "heard", 0)) is None
 
 
 def test_the_delay_of_a_message_is_measured(stage: Stage) -> None:
