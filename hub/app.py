@@ -50,7 +50,7 @@ from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
 from hub.storage.sqlite_telemetry import SqliteTelemetryStore
 from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
-from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_UPLINK_FILTERS, SOS_UPLINK_FILTERS
+from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_SUBSCRIPTIONS, SOS_SUBSCRIPTIONS
 
 log = structlog.get_logger("hub")
 
@@ -277,9 +277,11 @@ class Hub:
             (SOS_USER, REST_USER), publish=(HUB_PUBLISH_FILTER,), subscribe=(HUB_SUBSCRIBE_FILTER,)
         )
         connections: list[Connection] = []
-        for name, user, filters in (
-            (Lane.SOS, SOS_USER, SOS_UPLINK_FILTERS),
-            ("rest", REST_USER, REST_UPLINK_FILTERS),
+        # The demo's embedded broker, which has no users to administer, speaks MQTT 5 only.
+        unmanaged = self._settings.broker_admin is BrokerAdminKind.NONE
+        for name, user, subscriptions in (
+            (Lane.SOS, SOS_USER, SOS_SUBSCRIPTIONS),
+            ("rest", REST_USER, REST_SUBSCRIPTIONS),
         ):
             address = broker if user not in passwords else broker.as_user(user, passwords[user])
             connections.append(
@@ -287,7 +289,8 @@ class Hub:
                     name,
                     broker=address,
                     client_id=user,
-                    filters=filters,
+                    only_mqtt_5=unmanaged,
+                    subscriptions=subscriptions,
                     now_ms=clock.now_ms,
                     on_listening=supervisor.listening,
                 )

@@ -5,6 +5,7 @@ from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_MS_PER_DAY: Final = 86_400_000
 
 
 def parse_instant_ms(text: object) -> int | None:
@@ -22,9 +23,10 @@ def parse_instant_ms(text: object) -> int | None:
     if at.tzinfo is None:
         return None
     try:
-        return (at - EPOCH) // _MILLISECOND
+        since = at - EPOCH
     except OverflowError:
         return None
+    return since.days * _MS_PER_DAY + since.seconds * 1000 + since.microseconds // 1000
 
 
 def format_instant(at: datetime) -> str:

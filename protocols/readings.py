@@ -1,6 +1,6 @@
 """Readings: the record of measured values, and the one table of kinds, fields, units and plausible ranges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -148,6 +148,17 @@ def check_values(kind: str, values: Mapping[str, Any]) -> CheckedValues | ValueF
         if name not in checked:
             return ValueFault(RecordReason.SCHEMA_INVALID, f"values.{name} is missing")
     return CheckedValues(checked, left_out)
+
+
+Range = tuple[float, float]
+"""The closed range of a field."""
+FLAG: Final[Range] = (0.0, 1.0)
+"""The range of a field that is true or false: this object itself, of which only the ends are taken."""
+
+
+def ranges_of(kind: str, names: Sequence[str]) -> tuple[Range, ...]:
+    """Return the ranges of known fields of a kind, in their order."""
+    return tuple(_RANGES[kind].get(name, FLAG) for name in names)
 
 
 def _flag_or_fault(name: str, spec: ValueSpec, value: object, checked: dict[str, float]) -> ValueFault | None:

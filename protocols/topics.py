@@ -1,5 +1,6 @@
 """Every MQTT topic of Linli: build and parse are inverses, and no other module spells one out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -134,13 +135,23 @@ def parse_topic(text: str) -> Topic:
     return Topic(NodeAddress(parts[2], parts[3]), channel)
 
 
-SOS_UPLINK_FILTERS: Final = tuple(f"{_ROOT}/+/+/{channel}" for channel in (Channel.SOS, Channel.HELLO_SOS))
-"""What the hub's life-safety connection subscribes to."""
-REST_UPLINK_FILTERS: Final = tuple(
-    f"{_ROOT}/+/+/{channel}"
-    for channel in (Channel.EVENT, Channel.TELEMETRY, Channel.HELLO_EVENT, Channel.HELLO_TELEMETRY, Channel.STATUS)
-)
-"""What the hub's other connection subscribes to."""
+SOS_SUBSCRIPTIONS: Final[Mapping[str, int]] = {
+    f"{_ROOT}/+/+/{channel}": 1 for channel in (Channel.SOS, Channel.HELLO_SOS)
+}
+"""What the hub's life-safety connection subscribes to, at which QoS."""
+REST_SUBSCRIPTIONS: Final[Mapping[str, int]] = {
+    f"{_ROOT}/+/+/{channel}": qos
+    for qos, channels in (
+        (1, (Channel.EVENT, Channel.HELLO_EVENT, Channel.STATUS)),
+        (0, (Channel.TELEMETRY, Channel.HELLO_TELEMETRY)),
+    )
+    for channel in channels
+}
+"""What the hub's other connection subscribes to.
+
+Telemetry at QoS 0: its lane is acknowledged end to end, and confirming each message to the broker as well is more than
+half of what it costs to receive one.
+"""
 HUB_PUBLISH_FILTER: Final = f"{_ROOT}/+/+/down/#"
 """What the hub may publish under."""
 HUB_SUBSCRIBE_FILTER: Final = f"{_ROOT}/+/+/up/#"

@@ -10,16 +10,23 @@ from typing import Any, cast
 from hub.events import LifeSafetyHeard
 from hub.ingest.admission import AdmittedEvent, AdmittedReading, admit_event, admit_reading
 from hub.ingest.decoding import HelloItem, LaneItem
-from hub.ingest.directory import DeviceEntry, Directory, NodeEntry
-from hub.ingest.effective_time import EffectiveTime, Stamping, effective_time
+from hub.ingest.directory import Directory, NodeEntry
+from hub.ingest.effective_time import (
+    EARLIEST_PLAUSIBLE_MS,
+    LONGEST_AHEAD_MS,
+    EffectiveTime,
+    Stamping,
+    effective_time,
+)
 from hub.ingest.lane import LaneState, Outcome, Taken, TakenGap, place, settle, settle_gap, take
 from hub.ingest.ports import DeviceEvent
 from hub.ingest.quarantine import Refused
-from hub.rules.facility import ReadingInput
-from hub.telemetry.point import LaneKey, Point
+from hub.ingest.tracks import Tracks, track_of
+from hub.telemetry.point import LaneKey, Point, Series
 from hub.vocabulary import FaultCode, Subject
 from protocols.envelope import LaneHeader
 from protocols.events import LIFE_SAFETY, Event, EventName
+from protocols.instant import parse_instant_ms
 from protocols.lanes import Lane
 from protocols.readings import Reading
 from protocols.rejections import RecordReason, RecordRejection
@@ -36,6 +43,27 @@ LATE_SOS_MS = 5 * 60_000
 
 
 @dataclass(slots=True)
+class Run:
+    """The readings that were taken of one message, as they are stored and as the rules see them."""
+
+    key: LaneKey
+    received_ms: int
+    points: list[Point] = field(default_factory=list[Point])
+    refs: dict[int, str] = field(default_factory=dict[int, str])
+    """Seq → the frame of a radio device."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A lane message under way."""
+
+    item: LaneItem
+    state: LaneState
+    stamping: Stamping
+    run: Run
+
+
+@dataclass(slots=True)
 class Intake:
     """The gathered work of one batch.
 
@@ -43,9 +71,9 @@ class Intake:
     """
 
     directory: Directory
+    tracks: Tracks
     lanes: dict[LaneKey, LaneState] = field(default_factory=dict[LaneKey, LaneState])
-    points: dict[LaneKey, list[Point]] = field(default_factory=dict[LaneKey, list[Point]])
-    readings: list[tuple[DeviceEntry, ReadingInput]] = field(default_factory=list[tuple[DeviceEntry, ReadingInput]])
+    runs: list[Run] = field(default_factory=list[Run])
     events: list[DeviceEvent] = field(default_factory=list[DeviceEvent])
     alarms: list[LifeSafetyHeard] = field(default_factory=list[LifeSafetyHeard])
     refused: list[Refused] = field(default_factory=list[Refused])
@@ -59,79 +87,89 @@ class Intake:
         """Take what can be taken of a lane message; tell whether it moved anything."""
         state = self.lanes[item.key]
         before = (state.high_water, len(state.ahead))
-        header = item.message.header
-        stamping = Stamping.of(header, received_ms=item.received_ms)
-        records = item.message.records
+        header, records = item.message.header, item.message.records
+        run = Run(item.key, item.received_ms)
+        work = _Work(item, state, Stamping.of(header, received_ms=item.received_ms), run)
         if header.first == state.high_water + 1 and not state.ahead and all(type(one) is Reading for one in records):
-            self._take_run(item, state, stamping, cast("list[Reading]", records))
-            return state.high_water != before[0]
-        taken, _hole = take(state, place(header.first, records))
-        for unit in taken:
-            if isinstance(unit, TakenGap):
-                self.gaps.append((item.key, unit))
-                settle_gap(state, unit)
-            elif isinstance(unit.record, Reading):
-                self._take_reading(item, state, stamping, unit, unit.record)
-            elif isinstance(unit.record, Event):
-                self._take_event(item, state, stamping, unit, unit.record)
-            else:
-                assert isinstance(unit.record, RecordRejection)  # noqa: S101 `place` takes gap records out
-                self._refuse(item, state, unit, unit.record)
+            self._take_readings(work, cast("list[Reading]", records))
+        else:
+            taken, _hole = take(state, place(header.first, records))
+            for unit in taken:
+                self._take_unit(work, unit)
+        if run.points:
+            self.runs.append(run)
         return before != (state.high_water, len(state.ahead))
 
-    def _take_run(self, item: LaneItem, state: LaneState, stamping: Stamping, readings: list[Reading]) -> None:
-        """Take readings that continue their lane, as nearly all do: each moves the high water by one."""
-        for seq, reading in enumerate(readings, state.high_water + 1):
-            admitted = admit_reading(self.directory, item.node, item.key.lane, reading)
-            if isinstance(admitted, AdmittedReading):
-                self._keep(item, state, stamping, reading, admitted, seq=seq)
-                state.high_water = seq
-                state.counts.stored += 1
+    def points(self) -> dict[LaneKey, list[Point]]:
+        """Return the readings as they are stored, by lane."""
+        gathered: dict[LaneKey, list[Point]] = {}
+        for run in self.runs:
+            if run.key in gathered:
+                gathered[run.key] += run.points
             else:
-                self._refuse(item, state, Taken(seq, reading), admitted)
+                gathered[run.key] = run.points.copy()
+        return gathered
 
-    def _take_reading(
-        self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, reading: Reading
-    ) -> None:
-        admitted = admit_reading(self.directory, item.node, item.key.lane, reading)
-        if isinstance(admitted, AdmittedReading):
-            self._keep(item, state, stamping, reading, admitted, seq=taken.seq)
-            settle(state, taken, Outcome.STORED)
+    def _take_readings(self, work: _Work, readings: list[Reading]) -> None:
+        """Take readings that continue their lane, as nearly all do: each moves the high water by one."""
+        item, state, stamping = work.item, work.state, work.stamping
+        tracks = self.tracks.of(self.directory, item.node) if item.key.lane is Lane.TELEMETRY else {}
+        points, synced, counts = work.run.points, stamping.synced, state.counts
+        latest_ms = item.received_ms + LONGEST_AHEAD_MS
+        for seq, reading in enumerate(readings, state.high_water + 1):
+            values = reading.values
+            track = tracks.get((reading.device, reading.kind, *values)) if reading.ref is None else None
+            numbers = None if track is None else track.numbers(values)
+            if track is None or numbers is None:
+                self._take_reading(work, Taken(seq, reading), reading)
+                continue
+            at_ms = parse_instant_ms(reading.at) if synced else None
+            if at_ms is None or not EARLIEST_PLAUSIBLE_MS <= at_ms <= latest_ms:
+                at_ms = effective_time(stamping, None, reading.uptime_ms, previous_ms=state.last_at_ms).at_ms
+            points.append(Point(track.series, at_ms, seq, reading.quality, numbers))
+            state.last_at_ms = at_ms
+            state.high_water = seq
+            counts.stored += 1
+
+    def _take_unit(self, work: _Work, unit: Taken | TakenGap) -> None:
+        if isinstance(unit, TakenGap):
+            self.gaps.append((work.item.key, unit))
+            settle_gap(work.state, unit)
+        elif isinstance(unit.record, Reading):
+            self._take_reading(work, unit, unit.record)
+        elif isinstance(unit.record, Event):
+            self._take_event(work, unit, unit.record)
         else:
-            self._refuse(item, state, taken, admitted)
+            assert isinstance(unit.record, RecordRejection)  # noqa: S101 `place` takes gap records out
+            self._refuse(work, unit, unit.record)
 
-    def _keep(
-        self,
-        item: LaneItem,
-        state: LaneState,
-        stamping: Stamping,
-        reading: Reading,
-        admitted: AdmittedReading,
-        *,
-        seq: int,
-    ) -> None:
-        """Gather an admitted reading, as it is stored and as the rules see it."""
-        node = item.node
-        device, values, left_out = admitted
-        when = effective_time(stamping, reading.at, reading.uptime_ms, previous_ms=state.last_at_ms)
-        at_ms = state.last_at_ms = when.at_ms
-        if left_out:
-            state.counts.left_out += left_out
-        points = self.points.get(item.key)
-        if points is None:
-            points = self.points[item.key] = []
-        kind, quality, slug = reading.kind, reading.quality, device.slug
-        points.append(Point(node.site, device.facility_slug, node.slug, slug, kind, at_ms, seq, quality, values))
-        heard = ReadingInput(slug, node.slug, kind, at_ms, stamping.received_ms, quality, values, reading.ref)
-        self.readings.append((device, heard))
-
-    def _take_event(self, item: LaneItem, state: LaneState, stamping: Stamping, taken: Taken, event: Event) -> None:
-        admitted = admit_event(self.directory, item.node, item.key.lane, event)
-        if isinstance(admitted, RecordRejection):
-            self._refuse(item, state, taken, admitted)
+    def _take_reading(self, work: _Work, taken: Taken, reading: Reading) -> None:
+        """Take any reading; the tracks learn of its shape."""
+        item, state = work.item, work.state
+        admitted = admit_reading(self.directory, item.node, item.key.lane, reading)
+        if not isinstance(admitted, AdmittedReading):
+            self._refuse(work, taken, admitted)
             return
-        node = item.node
-        when = effective_time(stamping, event.at, event.uptime_ms, previous_ms=state.last_at_ms)
+        when = effective_time(work.stamping, reading.at, reading.uptime_ms, previous_ms=state.last_at_ms)
+        state.last_at_ms = when.at_ms
+        stored = point(admitted, reading, when, node=item.node, seq=taken.seq)
+        work.run.points.append(stored)
+        if reading.ref is not None:
+            work.run.refs[taken.seq] = reading.ref
+        if admitted.left_out:
+            state.counts.left_out += admitted.left_out
+        else:
+            tracks = self.tracks.of(self.directory, item.node)
+            tracks[reading.device, reading.kind, *reading.values] = track_of(stored.series)
+        settle(state, taken, Outcome.STORED)
+
+    def _take_event(self, work: _Work, taken: Taken, event: Event) -> None:
+        item, state, node = work.item, work.state, work.item.node
+        admitted = admit_event(self.directory, node, item.key.lane, event)
+        if isinstance(admitted, RecordRejection):
+            self._refuse(work, taken, admitted)
+            return
+        when = effective_time(work.stamping, event.at, event.uptime_ms, previous_ms=state.last_at_ms)
         if taken.seq == state.high_water + 1:
             state.last_at_ms = when.at_ms
         self.events.append(device_event(admitted, event, when, node=node, received_ms=item.received_ms))
@@ -140,8 +178,8 @@ class Intake:
             self.alarms.append(alarm(admitted, event, when, key=key, seq=taken.seq, node=node, received_ms=received_ms))
         settle(state, taken, Outcome.STORED)
 
-    def _refuse(self, item: LaneItem, state: LaneState, taken: Taken, rejection: RecordRejection) -> None:
-        key = item.key
+    def _refuse(self, work: _Work, taken: Taken, rejection: RecordRejection) -> None:
+        item, key = work.item, work.item.key
         self.refused.append(
             Refused(
                 received_ms=item.received_ms,
@@ -158,23 +196,14 @@ class Intake:
         )
         if key.lane is Lane.SOS and rejection.reason is not RecordReason.WRONG_LANE:
             self.alarms.append(_unknown_source(item, taken, rejection))
-        settle(state, taken, Outcome.QUARANTINED)
+        settle(work.state, taken, Outcome.QUARANTINED)
 
 
 def point(admitted: AdmittedReading, reading: Reading, when: EffectiveTime, *, node: NodeEntry, seq: int) -> Point:
     """Return an admitted reading as it is stored."""
-    device = admitted.device
-    return Point(
-        site=node.site,
-        facility=device.facility_slug,
-        node=node.slug,
-        device=device.slug,
-        kind=reading.kind,
-        at_ms=when.at_ms,
-        seq=seq,
-        quality=reading.quality,
-        values=admitted.values,
-    )
+    device, values, _ = admitted
+    series = Series(node.site, device.facility_slug, node.slug, device.slug, reading.kind, tuple(values))
+    return Point(series, when.at_ms, seq, reading.quality, tuple(values.values()))
 
 
 def device_event(

@@ -12,12 +12,14 @@ from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem, StatusIt
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.epochs import greet, meet
 from hub.ingest.intake import Intake, unknown_source
+from hub.ingest.judgement import Judgement
 from hub.ingest.lane import LaneState
 from hub.ingest.ports import Transactions, Unit
 from hub.ingest.quarantine import Refused, payload_hash
 from hub.ingest.renewal import Renewal
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Heard, Supervisor
+from hub.ingest.tracks import Tracks
 from hub.metrics import Metrics
 from hub.telemetry.point import LaneBatch, LaneKey
 from hub.telemetry.ports import TelemetryStore
@@ -66,6 +68,7 @@ class Pipeline:
         self._now_ms = now_ms
         self._advance = advance
         self._lanes: dict[LaneKey, LaneState] = {}
+        self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
 
     def process(self, batch: Sequence[Incoming]) -> None:
@@ -105,7 +108,7 @@ class Pipeline:
 
     def _take(self, items: list[Item], directory: Directory) -> None:
         keys = {item.key for item in items if isinstance(item, LaneItem | HelloItem)}
-        intake = Intake(directory, self._working(keys))
+        intake = Intake(directory, self._tracks, self._working(keys))
         moved: set[LaneKey] = set()
         for item in items:
             if isinstance(item, LaneItem):
@@ -113,13 +116,14 @@ class Pipeline:
                     moved.add(item.key)
             elif isinstance(item, HelloItem):
                 intake.greet(item)
-        if intake.points:
+        if intake.runs:
             lanes = intake.lanes
             self._stores.telemetry.append(
-                [LaneBatch(key, lanes[key].high_water, points) for key, points in intake.points.items()]
+                [LaneBatch(key, lanes[key].high_water, points) for key, points in intake.points().items()]
             )
+        judged = self._supervisor.judge(self._stores.transactions, intake)
         with self._begin() as unit:
-            self._commit(unit, items, intake)
+            self._commit(unit, items, intake, judged)
         self._answer(items, intake, moved)
         self._count(items, intake)
 
@@ -132,7 +136,7 @@ class Pipeline:
                 self._lanes[key] = found.get(key) or LaneState(key)
         return {key: self._lanes[key].copy() for key in keys}
 
-    def _commit(self, unit: Unit, items: list[Item], intake: Intake) -> None:
+    def _commit(self, unit: Unit, items: list[Item], intake: Intake, judged: Judgement) -> None:
         heard = self._hear(unit, items)
         for key in intake.lanes:
             if (key.site, key.node, key.epoch) not in self._met:
@@ -143,7 +147,7 @@ class Pipeline:
         for event in intake.events:
             unit.device_events.add(event)
         unit.emit(*intake.alarms)
-        self._supervisor.evaluate(unit, intake, heard)
+        self._supervisor.evaluate(unit, intake, heard, judged)
         unit.lanes.save({key: self._lanes[key] for key in intake.lanes}, intake.lanes.values())
 
         def install() -> None:

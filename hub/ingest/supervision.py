@@ -1,16 +1,17 @@
 """Rule states in memory.
 
-Evaluated with each batch, swept when a deadline comes due, taken over only after the commit.
+Judged with each batch, swept when a deadline comes due, taken over only after the commit.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.events import ConditionCleared, ConditionRaised, Event, NodeChanged, RepairProven
+from hub.events import NodeChanged
 from hub.ingest.decoding import StatusItem
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.intake import Intake
+from hub.ingest.judgement import Judgement, events_of
 from hub.ingest.ports import Transactions, Unit
 from hub.rules import node as node_rule
 from hub.rules.facility import (
@@ -18,14 +19,10 @@ from hub.rules.facility import (
     FacilityState,
     NodeContact,
     Supervision,
-    evaluate_reading,
-    first_heard,
-    is_late,
-    note_contact,
     wake,
 )
 from hub.rules.node import NodeState
-from hub.rules.rule import Cleared, Effect, Raised
+from hub.rules.rule import Raised
 from hub.vocabulary import Subject, rest_id
 from protocols.instant import parse_instant_ms
 from protocols.presence import PresenceState
@@ -74,44 +71,25 @@ class Supervisor:
         times = [since_ms for since_ms in self._listening.values() if since_ms is not None]
         return max(times) if times and len(times) == len(self._listening) else None
 
-    def evaluate(self, unit: Unit, intake: Intake, heard: Mapping[str, Heard]) -> None:
-        """Evaluate a batch inside its transaction: who was heard, what was measured."""
+    def judge(self, transactions: Transactions, intake: Intake) -> Judgement:
+        """Judge a batch before its transaction begins: who needs the state meanwhile does not wait for it."""
+        judgement = Judgement(self._directory, lambda facility, node: self._state(transactions, facility, node))
+        judgement.take(intake.runs, intake.events)
+        return judgement
+
+    def evaluate(self, unit: Unit, intake: Intake, heard: Mapping[str, Heard], judged: Judgement) -> None:
+        """Bring a batch and who was heard into its transaction.
+
+        A facility that somebody else moved since it was judged is judged once more.
+        """
         nodes = self._hear_nodes(unit, heard)
-        facilities = {device.facility for device, _ in intake.readings} | {event.facility for event in intake.events}
-        working = self._working(unit, facilities)
-        rules_of = self._directory.rules_of
-        for device, reading in intake.readings:
-            facility = device.facility
-            state = working[facility]
-            history = is_late(
-                state,
-                kind=reading.kind,
-                at_ms=reading.at_ms,
-                received_ms=reading.received_ms,
-                interval_ms=device.interval_ms,
-            )
-            if history or (reading.ref is not None and not first_heard(state, device=reading.device, ref=reading.ref)):
-                _, effects = note_contact(
-                    rules_of(facility),
-                    state,
-                    device=reading.device,
-                    node=reading.node,
-                    received_ms=reading.received_ms,
-                )
-            else:
-                _, effects = evaluate_reading(rules_of(facility), state, reading)
-            if effects:
-                unit.emit(*_events(Subject(device.site, facility=facility), effects))
-        for event in intake.events:
-            _, effects = note_contact(
-                rules_of(event.facility),
-                working[event.facility],
-                device=event.device,
-                node=event.node,
-                received_ms=event.received_ms,
-            )
-            unit.emit(*_events(Subject(event.site, facility=event.facility), effects))
-        self._save(unit, working, nodes)
+        moved = {facility for facility, base in judged.bases.items() if self._facilities.get(facility) is not base}
+        again = Judgement(self._directory, lambda facility, _: self._facilities[facility], only=moved)
+        if moved:
+            again.take(intake.runs, intake.events)
+        for facility in judged.states:
+            unit.emit(*(again if facility in moved else judged).events.get(facility, ()))
+        self._save(unit, {**judged.states, **again.states}, nodes)
 
     def note_status(self, unit: Unit, item: StatusItem) -> None:
         """Keep what a node says of itself; planned silence moves its deadline."""
@@ -152,21 +130,29 @@ class Supervisor:
             subject = Subject(contact.node.site, node=node_id)
             if former is None:
                 unit.emit(NodeChanged(subject, "heard", contact.at_ms))
-            unit.emit(*_events(subject, effects))
+            unit.emit(*events_of(subject, effects))
             if former is not None and former.offline and not state.offline:
                 unit.emit(NodeChanged(subject, "back", contact.at_ms))
                 children = self._directory.facilities_of_node(contact.node.site, contact.node.slug)
                 unit.states.wake_facilities(children, contact.at_ms)
         return changed
 
-    def _working(self, unit: Unit, facilities: Iterable[str]) -> dict[str, FacilityState]:
-        wanted = list(facilities)
-        missing = [facility for facility in wanted if facility not in self._facilities]
-        if missing:
-            found = unit.states.load_facilities(missing)
-            for facility in missing:
-                self._facilities[facility] = found.get(facility) or FacilityState()
-        return {facility: self._facilities[facility].copy() for facility in wanted}
+    def _state(self, transactions: Transactions, facility: str, node: str) -> FacilityState:
+        """Return the state of a facility; the first question loads those of its whole node."""
+        state = self._facilities.get(facility)
+        if state is None:
+            site, _, slug = node.partition(".")
+            wanted = {facility, *self._directory.facilities_of_node(site, slug)}
+            with transactions.read() as unit:
+                self._load(unit, wanted)
+            state = self._facilities[facility]
+        return state
+
+    def _load(self, unit: Unit, facilities: Iterable[str]) -> None:
+        missing = [facility for facility in facilities if facility not in self._facilities]
+        found = unit.states.load_facilities(missing) if missing else {}
+        for facility in missing:
+            self._facilities.setdefault(facility, found.get(facility) or FacilityState())
 
     def _save(self, unit: Unit, facilities: Mapping[str, FacilityState], nodes: Mapping[str, NodeState]) -> None:
         if facilities:
@@ -193,14 +179,15 @@ class Supervisor:
                 self._directory.node_rules(site), state, at_ms=at_ms, listening_since_ms=self.listening_since_ms
             )
             changed[node_id] = state
-            unit.emit(*_events(subject, effects))
+            unit.emit(*events_of(subject, effects))
             if any(isinstance(effect, Raised) for effect in effects):
                 unit.emit(NodeChanged(subject, "silent", at_ms))
                 unit.states.wake_facilities(self._directory.facilities_of_node(site, slug), at_ms)
         self._save(unit, {}, changed)
 
     def _wake_facilities(self, unit: Unit, facilities: Sequence[str], at_ms: int) -> None:
-        working = self._working(unit, facilities)
+        self._load(unit, facilities)
+        working = {facility: self._facilities[facility].copy() for facility in facilities}
         for facility in facilities:
             entry = self._directory.facilities.get(facility)
             if entry is None:
@@ -209,7 +196,7 @@ class Supervisor:
             state = working[facility]
             rules = self._directory.rules_of(facility)
             _, effects = wake(rules, state, at_ms=at_ms, supervision=self._supervision(entry.site, rules, state))
-            unit.emit(*_events(Subject(entry.site, facility=facility), effects))
+            unit.emit(*events_of(Subject(entry.site, facility=facility), effects))
         self._save(unit, working, {})
 
     def _supervision(self, site: str, rules: FacilityRules, state: FacilityState) -> Supervision:
@@ -222,19 +209,3 @@ class Supervisor:
             if node is not None and node.last_heard_ms is not None:
                 contacts[slug] = NodeContact(node.last_heard_ms, node.offline)
         return Supervision(self.listening_since_ms, contacts)
-
-
-def _events(subject: Subject, effects: Sequence[Effect]) -> list[Event]:
-    events: list[Event] = []
-    for effect in effects:
-        if isinstance(effect, Raised):
-            parent = effect.parent_node
-            explained_by = None if parent is None else Subject(subject.site, node=rest_id(subject.site, parent))
-            events.append(
-                ConditionRaised(subject, effect.fault_code, effect.reason, effect.at_ms, effect.value, explained_by)
-            )
-        elif isinstance(effect, Cleared):
-            events.append(ConditionCleared(subject, effect.fault_code, effect.reason, effect.at_ms, effect.value))
-        else:
-            events.append(RepairProven(subject, effect.fault_code, effect.reason, effect.at_ms, effect.value))
-    return events

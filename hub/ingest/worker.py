@@ -15,8 +15,8 @@ from hub.metrics import Metrics
 log = structlog.get_logger("hub.ingest")
 
 BATCH_MESSAGES: Final = 1000
-BATCH_BYTES: Final = 400_000
-"""What a batch evaluates while it holds the gate before the state: about 10 ms, which an SOS may have to wait."""
+BATCH_BYTES: Final = 2_000_000
+"""A batch is decoded and judged beside the state; only its writing holds the gate that an SOS may have to wait at."""
 QUEUE_MESSAGES: Final = 50_000
 QUEUE_BYTES: Final = 64_000_000
 RETRY_S: Final = 1.0

@@ -5,12 +5,12 @@ Callbacks only hand messages on and note the state.
 
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -30,9 +30,10 @@ REFUSED: Final = frozenset({"Bad user name or password", "Not authorized", "Clie
 
 
 class Connection:
-    """One MQTT 5 connection.
+    """One MQTT connection.
 
-    It subscribes anew on every connect and keeps no session: lanes are acknowledged end to end.
+    It subscribes anew on every connect and keeps no session: lanes are acknowledged end to end. It speaks 3.1.1 unless
+    the broker does not: the hub needs nothing of MQTT 5, whose properties cost paho as much as the message itself.
     """
 
     def __init__(
@@ -41,21 +42,26 @@ class Connection:
         *,
         broker: BrokerUrl,
         client_id: str,
-        filters: Sequence[str],
+        only_mqtt_5: bool,
+        subscriptions: Mapping[str, int],
         now_ms: Callable[[], int],
         on_listening: Callable[[str, int | None], None],
     ) -> None:
-        """Wire it; `on_listening(name, since_ms)` hears since when it receives, None while it does not."""
+        """Wire it; `subscriptions` are filters with their QoS.
+
+        `on_listening(name, since_ms)` hears since when it receives, None while it does not.
+        """
         self.name = name
         self._broker = broker
-        self._filters = tuple(filters)
+        self._protocol = MQTTProtocolVersion.MQTTv5 if only_mqtt_5 else MQTTProtocolVersion.MQTTv311
+        self._subscriptions = subscriptions
         self._now_ms = now_ms
         self._on_listening = on_listening
         self._deliver: Deliver | None = None
         self._first_answer = threading.Event()
         self._refusal: str | None = None
         self._listening = threading.Event()
-        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
+        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=self._protocol)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
@@ -76,7 +82,7 @@ class Connection:
         """Connect and go on trying; raises ConfigurationError where the broker refuses this user at once."""
         self._deliver = deliver
         self._on_listening(self.name, None)
-        self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S, clean_start=True)
+        self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
         self._first_answer.wait(timeout=5)
         if self._refusal is not None:
@@ -105,7 +111,10 @@ class Connection:
             log.warning("mqtt.refused", connection=self.name, reason=reason.getName())
             self._first_answer.set()
             return
-        client.subscribe([(pattern, SubscribeOptions(qos=1)) for pattern in self._filters])
+        if self._protocol is MQTTProtocolVersion.MQTTv5:
+            client.subscribe([(pattern, SubscribeOptions(qos=qos)) for pattern, qos in self._subscriptions.items()])
+        else:
+            client.subscribe(list(self._subscriptions.items()))
 
     def _subscribed(
         self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None

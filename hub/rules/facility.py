@@ -30,6 +30,7 @@ __all__ = [
     "evaluate_reading",
     "first_heard",
     "is_late",
+    "lateness_horizon_ms",
     "note_contact",
     "wake",
 ]
@@ -81,10 +82,12 @@ def is_late(state: FacilityState, *, kind: str, at_ms: int, received_ms: int, in
     """Tell whether a reading is history: older than the newest evaluated of its kind, or than the lateness horizon."""
     if at_ms < state.newest.get(kind, at_ms):
         return True
-    horizon_ms = LATE_AFTER_MS
-    if interval_ms is not None and interval_ms * LATE_INTERVALS > horizon_ms:
-        horizon_ms = interval_ms * LATE_INTERVALS
-    return received_ms - at_ms > horizon_ms
+    return received_ms - at_ms > lateness_horizon_ms(interval_ms)
+
+
+def lateness_horizon_ms(interval_ms: int | None) -> int:
+    """Return the age from which a reading is history, by the expected interval of its device."""
+    return LATE_AFTER_MS if interval_ms is None else max(LATE_AFTER_MS, interval_ms * LATE_INTERVALS)
 
 
 def first_heard(state: FacilityState, *, device: str, ref: str) -> bool:

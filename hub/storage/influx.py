@@ -94,9 +94,9 @@ class InfluxTelemetryStore:
         for start in range(0, len(facilities), _FACILITIES_A_STATEMENT):
             statement = influxql.newest(site, facilities[start : start + _FACILITIES_A_STATEMENT])
             for point in influxql.points_of(self._ask(statement)):
-                known = newest.get(point.facility)
+                known = newest.get(point.series.facility)
                 if known is None or point.at_ns > known.at_ns:
-                    newest[point.facility] = point
+                    newest[point.series.facility] = point
         return newest
 
     def ping(self) -> str | None:

@@ -14,7 +14,7 @@ class MemoryTelemetryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._marks: dict[LaneKey, int] = {}
-        self._points: dict[tuple[str, str, str, str, str, int], Point] = {}
+        self._points: dict[tuple[object, ...], Point] = {}
 
     def append(self, batches: Sequence[LaneBatch]) -> None:
         with self._lock:
@@ -42,10 +42,10 @@ class MemoryTelemetryStore:
         newest: dict[str, Point] = {}
         with self._lock:
             for point in self._points.values():
-                if point.site == site and point.facility in wanted:
-                    known = newest.get(point.facility)
+                if point.series.site == site and point.series.facility in wanted:
+                    known = newest.get(point.series.facility)
                     if known is None or point.at_ns > known.at_ns:
-                        newest[point.facility] = point
+                        newest[point.series.facility] = point
         return newest
 
     def ping(self) -> str | None:
@@ -56,8 +56,8 @@ class MemoryTelemetryStore:
 
     def _keep(self, points: Iterable[Point]) -> None:
         for point in points:
-            kept = point._replace(seq=point.seq % NANOSECONDS_PER_MILLISECOND, values=dict(point.values))
-            self._points[point.site, point.facility, point.node, point.device, point.kind, point.at_ns] = kept
+            kept = point._replace(seq=point.seq % NANOSECONDS_PER_MILLISECOND)
+            self._points[(*point.series[:-1], point.at_ns)] = kept
 
     def _samples(self, query: SeriesQuery) -> list[Sample]:
         low, high = span_ns(query)
@@ -65,7 +65,7 @@ class MemoryTelemetryStore:
             held = [
                 Sample(point.at_ns, point.values[query.metric], point.quality)
                 for point in self._points.values()
-                if (point.site, point.facility) == (query.site, query.facility)
+                if (point.series.site, point.series.facility) == (query.site, query.facility)
                 and query.metric in point.values
                 and low <= point.at_ns < high
             ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from hub.storage.telemetry_file import BUSY_TIMEOUT_S, TelemetryFile
-from hub.telemetry.point import NANOSECONDS_PER_MILLISECOND, LaneBatch, LaneKey, Point
+from hub.telemetry.point import NANOSECONDS_PER_MILLISECOND, LaneBatch, LaneKey, Point, Series
 from hub.telemetry.series import Aggregate, Page, Sample, SeriesQuery
 from hub.telemetry.window import NANOSECONDS_PER_SECOND, page_of, span_ns
 
@@ -45,7 +45,6 @@ _CONDENSED: Final = {
     Aggregate.COUNT: "count(value)",
 }
 
-_SeriesKey = tuple[str, ...]
 _Row = tuple[float, ...]
 
 
@@ -54,7 +53,7 @@ class SqliteTelemetryStore:
 
     def __init__(self, file: TelemetryFile) -> None:
         self._file = file
-        self._series: dict[_SeriesKey, int] = {}
+        self._series: dict[Series, int] = {}
 
     @classmethod
     def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
@@ -62,13 +61,13 @@ class SqliteTelemetryStore:
         return cls(TelemetryFile.open(path, schema=_SCHEMA, busy_timeout_s=busy_timeout_s))
 
     def append(self, batches: Sequence[LaneBatch]) -> None:
-        found: dict[_SeriesKey, int] = {}
+        found: dict[Series, int] = {}
         self._file.commit_above(batches, lambda connection, points: self._insert(connection, points, found))
         self._series.update(found)
 
     def append_late(self, points: Sequence[Point]) -> None:
         if points:
-            found: dict[_SeriesKey, int] = {}
+            found: dict[Series, int] = {}
             with self._file.writing() as connection:
                 self._insert(connection, points, found)
             self._series.update(found)
@@ -88,9 +87,9 @@ class SqliteTelemetryStore:
         with self._file.reading() as connection:
             for start in range(0, len(facilities), _FACILITIES_A_STATEMENT):
                 for point in _newest(connection, site, facilities[start : start + _FACILITIES_A_STATEMENT]):
-                    known = newest.get(point.facility)
+                    known = newest.get(point.series.facility)
                     if known is None or point.at_ns > known.at_ns:
-                        newest[point.facility] = point
+                        newest[point.series.facility] = point
         return newest
 
     def ping(self) -> str | None:
@@ -99,7 +98,7 @@ class SqliteTelemetryStore:
     def close(self) -> None:
         self._file.close()
 
-    def _insert(self, connection: sqlite3.Connection, points: Sequence[Point], found: dict[_SeriesKey, int]) -> None:
+    def _insert(self, connection: sqlite3.Connection, points: Sequence[Point], found: dict[Series, int]) -> None:
         """Insert the points; put the series that the transaction meets first into `found`, known once it commits."""
         for width, rows in self._rows(connection, points, found).items():
             places = ", ".join("?" * (3 + width))
@@ -110,25 +109,23 @@ class SqliteTelemetryStore:
             )
 
     def _rows(
-        self, connection: sqlite3.Connection, points: Sequence[Point], found: dict[_SeriesKey, int]
+        self, connection: sqlite3.Connection, points: Sequence[Point], found: dict[Series, int]
     ) -> dict[int, list[_Row]]:
         known = self._series
         rows: dict[int, list[_Row]] = defaultdict(list)
-        for point in points:
-            values = point.values
-            key = (point.kind, point.device, point.facility, point.node, point.site, *values)
-            series_id = known.get(key) or found.get(key)
+        for series, at_ms, seq, quality, numbers in points:
+            series_id = known.get(series) or found.get(series)
             if series_id is None:
-                series_id = found[key] = _find_series(connection, point)
-            at_ns = point.at_ms * NANOSECONDS_PER_MILLISECOND + point.seq % NANOSECONDS_PER_MILLISECOND
-            rows[len(values)].append((series_id, at_ns, point.quality, *values.values()))
+                series_id = found[series] = _find_series(connection, series)
+            at_ns = at_ms * NANOSECONDS_PER_MILLISECOND + seq % NANOSECONDS_PER_MILLISECOND
+            rows[len(numbers)].append((series_id, at_ns, quality, *numbers))
         return rows
 
 
-def _find_series(connection: sqlite3.Connection, point: Point) -> int:
-    if len(point.values) > _FIRST_COLUMNS:
-        _widen(connection, len(point.values))
-    name = (point.site, point.facility, point.node, point.device, point.kind, json.dumps(list(point.values)))
+def _find_series(connection: sqlite3.Connection, series: Series) -> int:
+    if len(series.fields) > _FIRST_COLUMNS:
+        _widen(connection, len(series.fields))
+    name = (*series[:-1], json.dumps(series.fields))
     connection.execute(
         "INSERT INTO series (site, facility, node, device, kind, fields) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
@@ -194,5 +191,6 @@ def _newest(connection: sqlite3.Connection, site: str, facilities: Sequence[str]
     for facility, node, device, kind, fields, _, at_ns, quality, *values in rows:
         at_ms, seq = divmod(at_ns, NANOSECONDS_PER_MILLISECOND)
         held = {name: value for name, value in zip(json.loads(fields), values, strict=False) if value is not None}
-        points.append(Point(site, facility, node, device, kind, at_ms, seq, quality, held))
+        place = (site, facility, node, device, kind)
+        points.append(Point.of(*place, at_ms=at_ms, seq=seq, quality=quality, values=held))
     return points

@@ -117,7 +117,9 @@ def points_of(found: Sequence[ResultSeries]) -> Iterator[Point]:
                 if isinstance(row.get(field), (int, float))
             }
             quality = int(row.get(_QUALITY) or 0)
-            yield Point(site, facility, node, device, series.measurement, at_ms, seq, quality, values)
+            yield Point.of(
+                site, facility, node, device, series.measurement, at_ms=at_ms, seq=seq, quality=quality, values=values
+            )
 
 
 def _source(query: SeriesQuery) -> str:

@@ -7,7 +7,7 @@ the order of their names (what InfluxDB sorts by), fields are the values and `qu
 from collections.abc import Iterable
 from typing import Final
 
-from hub.telemetry.point import NANOSECONDS_PER_MILLISECOND, Point
+from hub.telemetry.point import NANOSECONDS_PER_MILLISECOND, Point, Series
 
 _REMEMBERED_SERIES: Final = 50_000
 """Series whose start is remembered; beyond it the encoder starts over, so that its memory stays bounded."""
@@ -35,26 +35,24 @@ class LineEncoder:
     """
 
     def __init__(self) -> None:
-        self._templates: dict[tuple[str, ...], str] = {}
+        self._templates: dict[Series, str] = {}
 
     def encode(self, points: Iterable[Point]) -> list[str]:
         """Return one line a point, without line ends; ValueError for a name that a line cannot hold."""
         templates = self._templates
         lines: list[str] = []
-        for point in points:
-            values = point.values
-            series = (point.kind, point.device, point.facility, point.node, point.site, *values)
+        for series, at_ms, seq, quality, numbers in points:
             template = templates.get(series)
             if template is None:
                 template = self._remember(series)
-            at_ns = point.at_ms * NANOSECONDS_PER_MILLISECOND + point.seq % NANOSECONDS_PER_MILLISECOND
-            lines.append(template % (*values.values(), point.quality, at_ns))
+            at_ns = at_ms * NANOSECONDS_PER_MILLISECOND + seq % NANOSECONDS_PER_MILLISECOND
+            lines.append(template % (*numbers, quality, at_ns))
         return lines
 
-    def _remember(self, series: tuple[str, ...]) -> str:
+    def _remember(self, series: Series) -> str:
         if len(self._templates) >= _REMEMBERED_SERIES:
             self._templates.clear()
-        kind, device, facility, node, site, *names = series
+        site, facility, node, device, kind, names = series
         tags = (("device", device), ("facility", facility), ("node", node), ("site", site))
         start = ",".join([escape_measurement(kind), *(f"{key}={escape_key(value)}" for key, value in tags)])
         fields = [f"{escape_key(name)}=\0" for name in names]

@@ -1,8 +1,8 @@
-"""A point: one reading as the telemetry store keeps it, under slugs and its effective time."""
+"""A point: one reading as the telemetry store keeps it, under the slugs of its series and its effective time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from protocols.lanes import Lane
 
@@ -18,10 +18,10 @@ class LaneKey(NamedTuple):
     lane: Lane
 
 
-class Point(NamedTuple):
-    """One reading: the slugs it is filed under, its effective time, its seq and its values as floats.
+class Series(NamedTuple):
+    """What the readings of one device have in common, message after message: slugs, kind and the fields' names.
 
-    A tuple, because one is built for every reading.
+    Whatever is worked out for a reading's shape (ranges, the start of a line, a row of a table) is remembered under it.
     """
 
     site: str
@@ -29,10 +29,43 @@ class Point(NamedTuple):
     node: str
     device: str
     kind: str
+    fields: tuple[str, ...]
+
+
+class Point(NamedTuple):
+    """One reading: its series, its effective time, its seq, and a float for each field of the series.
+
+    A tuple, because one is built for every reading.
+    """
+
+    series: Series
     at_ms: int
     seq: int
     quality: int
-    values: Mapping[str, float]
+    numbers: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls,
+        site: str,
+        facility: str,
+        node: str,
+        device: str,
+        kind: str,
+        *,
+        at_ms: int,
+        seq: int,
+        quality: int,
+        values: Mapping[str, float],
+    ) -> Self:
+        """Return a point whose values are given by name."""
+        series = Series(site, facility, node, device, kind, tuple(values))
+        return cls(series, at_ms, seq, quality, tuple(values.values()))
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The values by name."""
+        return dict(zip(self.series.fields, self.numbers, strict=True))
 
     @property
     def at_ns(self) -> int:

@@ -10,7 +10,7 @@ import socket
 import sys
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.benchmarks.community import SITE
@@ -23,14 +23,14 @@ ANSWERED = "bench/echo/answered"
 
 def main() -> None:
     manner, port, *rest = sys.argv[1:]
-    client = Client(CallbackAPIVersion.VERSION2, client_id=f"bench-bare-{manner}", protocol=MQTTv5)
+    client = Client(CallbackAPIVersion.VERSION2, client_id=f"bench-bare-{manner}", protocol=MQTTv311)
     left = int(rest[0]) if rest else 0
 
     def connected(client: Client, *_: Any) -> None:
         if manner == "idle":
             print("ready", flush=True)
         else:
-            client.subscribe(ASKED if manner == "echo" else f"linli/v1/{SITE}/+/up/telemetry", qos=1)
+            client.subscribe(ASKED if manner == "echo" else f"linli/v1/{SITE}/+/up/telemetry", qos=0)
 
     def subscribed(*_: Any) -> None:
         print("ready", flush=True)
@@ -51,7 +51,7 @@ def main() -> None:
     client.on_connect = connected
     client.on_subscribe = subscribed
     client.on_message = echoed if manner == "echo" else received
-    client.connect("127.0.0.1", int(port), keepalive=KEEPALIVE_S, clean_start=True)
+    client.connect("127.0.0.1", int(port), keepalive=KEEPALIVE_S)
     client.loop_forever()
 
 

@@ -70,11 +70,11 @@ def open_influx(
 
 
 def a_point(seq: int = 1, at_ms: int = NOON_MS, fill_percent: float = 81.0, **changes: Any) -> Point:
-    point = Point(
-        "demo", "bin-42", "pi-1", "bin-42-u", "fill_level", at_ms, seq, 95,
-        {"fill_percent": fill_percent, "distance_mm": 412.0},
-    )  # fmt: skip
-    return point._replace(**changes)
+    parts: dict[str, Any] = {
+        "site": "demo", "facility": "bin-42", "node": "pi-1", "device": "bin-42-u", "kind": "fill_level",
+        "quality": 95, "values": {"fill_percent": fill_percent, "distance_mm": 412.0},
+    }  # fmt: skip
+    return Point.of(at_ms=at_ms, seq=seq, **{**parts, **changes})
 
 
 def a_batch(*points: Point, key: LaneKey = KEY, high_water: int | None = None) -> LaneBatch:

@@ -25,7 +25,7 @@ def measure(world: World, *values: float, every_ms: int = 60_000) -> None:
     """Store readings that end now."""
     start_ms = START_MS - every_ms * len(values)
     points = [
-        Point(
+        Point.of(
             site="demo",
             facility="bin-42",
             node="pi-1",

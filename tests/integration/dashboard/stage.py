@@ -130,7 +130,7 @@ class Stage:
             nodes={f"{slug}-d": "pi-1"},
         )
         self.telemetry.append_late(
-            [Point(site, slug, "pi-1", f"{slug}-d", kind, at_ms, at_ms % 1000, 95, dict(values))]
+            [Point.of(site, slug, "pi-1", f"{slug}-d", kind, at_ms=at_ms, seq=at_ms % 1000, quality=95, values=values)]
         )
         with self.transactions.begin() as unit:
             state = unit.states.load_facilities([facility]).get(facility) or FacilityState()

@@ -15,7 +15,7 @@ from hub.ingest.sources import Incoming
 from hub.mqtt.broker_url import BrokerUrl
 from hub.mqtt.connection import Connection
 from hub.mqtt.dynsec import DynsecAdmin
-from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_UPLINK_FILTERS, Channel, NodeAddress
+from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_SUBSCRIPTIONS, Channel, NodeAddress
 from simulators.servers.mosquitto import MosquittoServer
 
 NODE = NodeAddress("demo", "pi-1")
@@ -82,7 +82,8 @@ def test_the_hub_hears_a_node_that_was_let_in(mosquitto_dynsec: MosquittoServer,
         "rest",
         broker=broker,
         client_id="linli-hub",
-        filters=REST_UPLINK_FILTERS,
+        only_mqtt_5=False,
+        subscriptions=REST_SUBSCRIPTIONS,
         now_ms=WallClock().now_ms,
         on_listening=lambda _name, _since: None,
     )

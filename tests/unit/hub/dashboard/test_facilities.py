@@ -33,7 +33,7 @@ def a_state(kind: str = "fill_level", *, ago_min: int = 3) -> FacilityState:
 
 
 def a_point(kind: str, values: Mapping[str, float]) -> Point:
-    return Point("demo", f"{kind}-1", "pi-1", "d", kind, NOW_MS, 1, 95, values)
+    return Point.of("demo", f"{kind}-1", "pi-1", "d", kind, at_ms=NOW_MS, seq=1, quality=95, values=values)
 
 
 def test_a_bin_tells_its_level_and_when_it_was_taken() -> None:

@@ -71,7 +71,17 @@ class TestAnswers:
         tags = {"site": "demo", "facility": "bin-42", "node": "pi-1", "device": "u"}
         row = {"time": 1_500_000_007, "fill_percent": 81, "distance_mm": None, "quality": 95.0, "foreign": 1.0}
         assert list(influxql.points_of([ResultSeries("fill_level", tags, (row,))])) == [
-            Point("demo", "bin-42", "pi-1", "u", "fill_level", 1_500, 7, 95, {"fill_percent": 81.0})
+            Point.of(
+                "demo",
+                "bin-42",
+                "pi-1",
+                "u",
+                "fill_level",
+                at_ms=1_500,
+                seq=7,
+                quality=95,
+                values={"fill_percent": 81.0},
+            )
         ]
 
     @pytest.mark.parametrize(

@@ -14,9 +14,17 @@ from hub.telemetry.point import Point
 from tests.shared_data import SharedData
 
 CORPUS = "influx-line-protocol/corpus.json"
-A_POINT = Point(
-    "demo", "bin-42", "pi-1", "bin-42-u", "fill_level", 1_764_072_000_000, 1_000_005, 95, {"fill_percent": 81.5}
-)
+
+
+def a_point(**changes: Any) -> Point:
+    parts: dict[str, Any] = {
+        "site": "demo", "facility": "bin-42", "node": "pi-1", "device": "bin-42-u", "kind": "fill_level",
+        "at_ms": 1_764_072_000_000, "seq": 1_000_005, "quality": 95, "values": {"fill_percent": 81.5},
+    }  # fmt: skip
+    return Point.of(**{**parts, **changes})
+
+
+A_POINT = a_point()
 
 Parsed = tuple[str, dict[str, str], dict[str, float], int | None]
 _PART = re.compile(r"\\[,= ]|.", re.DOTALL)
@@ -140,7 +148,7 @@ class TestEncoder:
 
     def test_one_encoder_keeps_series_of_different_fields_apart(self) -> None:
         encoder = LineEncoder()
-        other = A_POINT._replace(values={"distance_mm": 412.0, "fill_percent": 1.0})
+        other = a_point(values={"distance_mm": 412.0, "fill_percent": 1.0})
         lines = [line.split(" ")[1] for line in encoder.encode([A_POINT, other, A_POINT])]
         assert lines == [
             "fill_percent=81.5,quality=95.0",
@@ -150,7 +158,7 @@ class TestEncoder:
 
     @pytest.mark.parametrize("name", ["a,b", "a b", "a=b", "100%", "%r", "%(x)s", '"quoted"', "邻里", "a\\b"])
     def test_a_name_reads_back_whatever_it_holds(self, name: str) -> None:
-        point = A_POINT._replace(site=name, facility=name, node=name, device=name, kind=name, values={name: 1.5})
+        point = a_point(site=name, facility=name, node=name, device=name, kind=name, values={name: 1.5})
         measurement, tags, fields, at_ns = parse(LineEncoder().encode([point])[0])
         assert measurement == name
         assert tags == dict.fromkeys(("device", "facility", "node", "site"), name)
@@ -160,19 +168,19 @@ class TestEncoder:
     @pytest.mark.parametrize("name", ["", "a\nb", "a\x00b", "ends\\", "tab\t"])
     def test_a_name_that_no_line_can_hold_is_refused(self, name: str) -> None:
         for point in (
-            A_POINT._replace(facility=name),
-            A_POINT._replace(kind=name),
-            A_POINT._replace(values={name: 1.0}),
+            a_point(facility=name),
+            a_point(kind=name),
+            a_point(values={name: 1.0}),
         ):
             with pytest.raises(ValueError, match="cannot stand in a line"):
                 LineEncoder().encode([point])
 
     def test_a_kind_that_would_make_the_line_a_comment_is_refused(self) -> None:
         with pytest.raises(ValueError, match="comment"):
-            LineEncoder().encode([A_POINT._replace(kind="#lamp")])
+            LineEncoder().encode([a_point(kind="#lamp")])
 
     @pytest.mark.parametrize("value", [0.0, -0.0, 1.0, 0.1, 1e22, 1e-7, 5e-324, 1.7976931348623157e308, 123456789.123])
     def test_a_value_reads_back_bit_for_bit(self, value: float) -> None:
-        _, _, fields, _ = parse(LineEncoder().encode([A_POINT._replace(values={"x": value})])[0])
+        _, _, fields, _ = parse(LineEncoder().encode([a_point(values={"x": value})])[0])
         assert math.copysign(1, fields["x"]) == math.copysign(1, value)
         assert fields["x"] == value
