@@ -137,8 +137,10 @@ def order_repair(unit: Unit, event: AlertChanged, at_ms: int) -> Iterable[Event]
 
 def close_care(unit: Unit, event: AlertChanged, at_ms: int) -> Iterable[Event]:
     """A person closed an SOS or a fall: its order closes with the last of its alerts."""
+    if event.step != AlertStep.CLOSED or not FAULTS[event.fault_code].life_safety:
+        return ()
     alert = unit.alerts.get(event.alert_id)
-    if event.step != AlertStep.CLOSED or alert is None or not alert.life_safety or alert.work_order is None:
+    if alert is None or alert.work_order is None:
         return ()
     if any(other.state is not AlertState.CLOSED for other in unit.alerts.of_order(alert.work_order)):
         return ()
