@@ -41,7 +41,7 @@ from hub.mqtt.static_admin import StaticAdmin
 from hub.notification.outbox import Channel, Outcome
 from hub.people.service import ensure_admin
 from hub.reactions import react
-from hub.settings import BrokerAdminKind, ClockKind, Settings
+from hub.settings import BrokerAdminKind, ClockKind, MqttVersion, Settings
 from hub.storage import data_dir
 from hub.storage.sql.engine import Engine, open_engine
 from hub.storage.sql.gate import Priority
@@ -277,8 +277,6 @@ class Hub:
             (SOS_USER, REST_USER), publish=(HUB_PUBLISH_FILTER,), subscribe=(HUB_SUBSCRIBE_FILTER,)
         )
         connections: list[Connection] = []
-        # The demo's embedded broker, which has no users to administer, speaks MQTT 5 only.
-        unmanaged = self._settings.broker_admin is BrokerAdminKind.NONE
         for name, user, subscriptions in (
             (Lane.SOS, SOS_USER, SOS_SUBSCRIPTIONS),
             ("rest", REST_USER, REST_SUBSCRIPTIONS),
@@ -289,7 +287,7 @@ class Hub:
                     name,
                     broker=address,
                     client_id=user,
-                    only_mqtt_5=unmanaged,
+                    mqtt_5=self._settings.mqtt_version is MqttVersion.V5,
                     subscriptions=subscriptions,
                     now_ms=clock.now_ms,
                     on_listening=supervisor.listening,

@@ -30,6 +30,13 @@ class BrokerAdminKind(StrEnum):
     STATIC = "static"
 
 
+class MqttVersion(StrEnum):
+    """What the hub speaks with its broker."""
+
+    V3 = "3.1.1"
+    V5 = "5"
+
+
 class Environment(StrEnum):
     """What the hub is run for."""
 
@@ -64,6 +71,9 @@ class Settings(BaseSettings):
     )
     broker_admin: BrokerAdminKind = Field(
         default=BrokerAdminKind.DYNSEC, description="How node credentials are made: dynsec, static files, or none."
+    )
+    mqtt_version: MqttVersion = Field(
+        default=MqttVersion.V3, description="What the hub speaks with the broker: 3.1.1, or 5 where it knows no other."
     )
     database_url: SecretStr | None = Field(
         default=None, description="State database; default a SQLite file in data_dir, or postgresql://…"

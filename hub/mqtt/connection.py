@@ -32,8 +32,8 @@ REFUSED: Final = frozenset({"Bad user name or password", "Not authorized", "Clie
 class Connection:
     """One MQTT connection.
 
-    It subscribes anew on every connect and keeps no session: lanes are acknowledged end to end. It speaks 3.1.1 unless
-    the broker does not: the hub needs nothing of MQTT 5, whose properties cost paho as much as the message itself.
+    It subscribes anew on every connect and keeps no session: lanes are acknowledged end to end. It needs nothing of
+    MQTT 5, whose properties cost paho as much as the message itself: that is spoken where the broker knows no other.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Connection:
         *,
         broker: BrokerUrl,
         client_id: str,
-        only_mqtt_5: bool,
+        mqtt_5: bool,
         subscriptions: Mapping[str, int],
         now_ms: Callable[[], int],
         on_listening: Callable[[str, int | None], None],
@@ -53,16 +53,18 @@ class Connection:
         """
         self.name = name
         self._broker = broker
-        self._protocol = MQTTProtocolVersion.MQTTv5 if only_mqtt_5 else MQTTProtocolVersion.MQTTv311
+        self._protocol = MQTTProtocolVersion.MQTTv5 if mqtt_5 else MQTTProtocolVersion.MQTTv311
         self._subscriptions = subscriptions
         self._now_ms = now_ms
         self._on_listening = on_listening
         self._deliver: Deliver | None = None
         self._first_answer = threading.Event()
         self._refusal: str | None = None
+        self._trouble: str | None = None
         self._listening = threading.Event()
         client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=self._protocol)
         client.on_connect = self._connected
+        client.on_connect_fail = self._unreachable
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
         client.on_message = self._received
@@ -125,6 +127,7 @@ class Connection:
             self._refusal = f"subscription: {refused[0]}"
         else:
             self._listening.set()
+            self._trouble = None
             self._on_listening(self.name, self._now_ms())
             log.info("mqtt.listening", connection=self.name, broker=self._broker.public)
         self._first_answer.set()
@@ -135,6 +138,17 @@ class Connection:
         self._on_listening(self.name, None)
         if was_listening:
             log.warning("mqtt.lost", connection=self.name, reason=str(reason))
+        elif not self._first_answer.is_set():
+            self._tell_trouble("it hangs up without an answer: does it speak another MQTT? See LINLI_MQTT_VERSION")
+
+    def _unreachable(self, _client: Client, _data: object) -> None:
+        self._tell_trouble("no connection")
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """Say why there is no connection, once for as long as the reason stays."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            log.warning("mqtt.not_connected", connection=self.name, broker=self._broker.public, reason=trouble)
 
     def _received(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         if self._deliver is not None:

@@ -81,4 +81,4 @@ def broker_settings(broker: Server) -> dict[str, str]:
     """Return what the hub must know of its broker: mosquitto keeps identities, the embedded one has none."""
     if isinstance(broker, MosquittoServer):
         return {"LINLI_MQTT_URL": broker.admin_url, "LINLI_BROKER_ADMIN": "dynsec"}
-    return {"LINLI_MQTT_URL": broker.url, "LINLI_BROKER_ADMIN": "none"}
+    return {"LINLI_MQTT_URL": broker.url, "LINLI_BROKER_ADMIN": "none", "LINLI_MQTT_VERSION": "5"}

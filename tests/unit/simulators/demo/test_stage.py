@@ -35,7 +35,11 @@ def test_with_mosquitto_the_hub_keeps_identities_there(tmp_path: Path) -> None:
 def test_with_the_embedded_broker_there_are_none(tmp_path: Path) -> None:
     broker = Embedded(tmp_path)
 
-    assert broker_settings(broker) == {"LINLI_MQTT_URL": "mqtt://127.0.0.1:1884", "LINLI_BROKER_ADMIN": "none"}
+    assert broker_settings(broker) == {
+        "LINLI_MQTT_URL": "mqtt://127.0.0.1:1884",
+        "LINLI_BROKER_ADMIN": "none",
+        "LINLI_MQTT_VERSION": "5",
+    }
 
 
 def test_settings_of_whoever_starts_the_demo_do_not_reach_its_hub(
