@@ -53,7 +53,7 @@ def test_a_whole_row_is_inserted_and_what_is_none_stays_so(connection: Connectio
 
 def test_a_number_that_the_database_gives_is_left_out(connection: Connection) -> None:
     entry = {"alert": "01JA", "at_ms": 1, "step": "fired", "person": None, "reason": None, "comment": None}
-    with pytest.raises(IntegrityError, match="(?i)foreign key"):
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
         insertion(alert_log).write(connection, entry)
 
 
