@@ -99,16 +99,11 @@ class Dispatcher:
         )
 
     def hear(self, events: tuple[Event, ...]) -> None:
-        """Look at the outbox when something was committed that people may be told of."""
+        """Wake the lanes for which something was committed that people are told of."""
         told = {told_of(event) for event in events}
         for lane in self._lanes:
             if lane.life_safety in told:
                 lane.wake()
-
-    def wake(self) -> None:
-        """Look at the outbox now."""
-        for lane in self._lanes:
-            lane.wake()
 
     def start(self) -> None:
         """Begin to send."""
@@ -257,7 +252,7 @@ class _Lane:
         settled: list[Notification | None] = []
         with self._begin(self.life_safety) as unit:
             for row, delivery in deliveries:
-                settled.append(_settle(unit, row, delivery, at_ms))
+                settled.append(_kept(unit, row, delivery, at_ms))
         for kept, (row, delivery) in zip(settled, deliveries, strict=True):
             if kept is not None and kept.state is NotificationState.FAILED:
                 log.error("notification.failed", notification=row.id, channel=row.channel.value, reason=kept.error)
@@ -310,7 +305,7 @@ def _is_held(stored: Notification | None, row: Notification) -> bool:
     return stored is not None and stored.state is NotificationState.LEASED and stored.attempts == row.attempts
 
 
-def _settle(unit: DispatchUnit, row: Notification, delivery: Delivery, at_ms: int) -> Notification | None:
+def _kept(unit: DispatchUnit, row: Notification, delivery: Delivery, at_ms: int) -> Notification | None:
     arrived = delivery.outcome is Outcome.SENT
     settled = notification.settle(
         unit.notifications, unit.webhooks, row, delivery, wanted=arrived or wanted(unit, row), at_ms=at_ms

@@ -15,6 +15,7 @@ from hub.storage.sql.sight import seen
 from hub.storage.sql.tables import alert_log, alerts, sos_presses, work_orders
 from hub.vocabulary import FAULTS, Colour, FaultCode, Severity, Subject
 
+_NEVER_CHANGE: Final = {"id", "site", "facility", "node", "subject_key", "fault_code"}
 _LIFE_SAFETY: Final = frozenset(code for code, fault in FAULTS.items() if fault.life_safety)
 
 _GET: Final = Prepared(select(alerts).where(alerts.c.id == bindparam("alert_id")))
@@ -39,7 +40,7 @@ _ANY_DUE: Final = Prepared(select(alerts.c.id).where(alerts.c.wake_at_ms <= bind
 _ADD: Final = insertion(alerts)
 _SAVE: Final = Prepared(
     update(alerts).where(alerts.c.id == bindparam("alert_id"), alerts.c.version == bindparam("former")),
-    columns=[column.name for column in alerts.columns if not column.primary_key],
+    columns=[column.name for column in alerts.columns if column.name not in _NEVER_CHANGE],
 )
 _LOG: Final = insertion(alert_log)
 _LOG_OF: Final = Prepared(select(alert_log).where(alert_log.c.alert == bindparam("alert_id")).order_by(alert_log.c.id))

@@ -23,7 +23,7 @@ _SAVE: Final = Prepared(
         notifications.c.state == bindparam("was"),
         notifications.c.attempts == bindparam("tried"),
     ),
-    columns=[column.name for column in notifications.columns if not column.primary_key],
+    columns=("state", "attempts", "next_attempt_ms", "leased_until_ms", "sent_at_ms", "error"),
 )
 _DUE_ROWS: Final = (
     select(notifications)

@@ -16,6 +16,7 @@ from hub.vocabulary import Colour, FaultCode, Skill, Subject
 from hub.workorders.order import OVER, OrderLogEntry, OrderReason, OrderState, OrderStep, WorkOrder
 from hub.workorders.ports import CrewLoad, OrderQuery
 
+_NEVER_CHANGE: Final = {"id", "site", "facility", "node", "subject_key"}
 _NO_SITE: Final = "UTC"
 
 _GET: Final = Prepared(select(work_orders).where(work_orders.c.id == bindparam("order_id")))
@@ -29,7 +30,7 @@ _ANY_DUE: Final = Prepared(select(work_orders.c.id).where(work_orders.c.wake_at_
 _ADD: Final = insertion(work_orders)
 _SAVE: Final = Prepared(
     update(work_orders).where(work_orders.c.id == bindparam("order_id"), work_orders.c.version == bindparam("former")),
-    columns=[column.name for column in work_orders.columns if not column.primary_key],
+    columns=[column.name for column in work_orders.columns if column.name not in _NEVER_CHANGE],
 )
 _LOG: Final = insertion(work_order_log)
 _LOG_OF: Final = Prepared(
