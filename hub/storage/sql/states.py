@@ -3,18 +3,37 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, func, select, text, union_all, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from hub.rules.facility import FacilityState
 from hub.rules.node import NodeState
+from hub.storage.sql.prepared import Prepared
 from hub.storage.sql.rows import Upsert
 from hub.storage.sql.tables import alerts, facility_states, node_states, work_orders
 
 _SAVE_FACILITY: Final = Upsert(facility_states)
 _SAVE_NODE: Final = Upsert(node_states, keep=("status",))
-_SAVE_STATUS: Final = text(
-    "INSERT INTO node_states (node, state, status, wake_at_ms) VALUES (:node, :state, :status, NULL) "
-    "ON CONFLICT (node) DO UPDATE SET status = excluded.status"
+_SAVE_STATUS: Final = Prepared(
+    text(
+        "INSERT INTO node_states (node, state, status, wake_at_ms) VALUES (:node, :state, :status, NULL) "
+        "ON CONFLICT (node) DO UPDATE SET status = excluded.status"
+    )
+)
+_DUE_FACILITIES: Final = Prepared(
+    select(facility_states.c.facility)
+    .where(facility_states.c.wake_at_ms <= bindparam("now_ms"))
+    .order_by(facility_states.c.wake_at_ms)
+    .limit(bindparam("at_most"))
+)
+_DUE_NODES: Final = Prepared(
+    select(node_states.c.node)
+    .where(node_states.c.wake_at_ms <= bindparam("now_ms"))
+    .order_by(node_states.c.wake_at_ms)
+    .limit(bindparam("at_most"))
+)
+_WAKES: Final = (facility_states.c.wake_at_ms, node_states.c.wake_at_ms, alerts.c.wake_at_ms, work_orders.c.wake_at_ms)
+_EARLIEST: Final = Prepared(
+    select(*(select(func.min(column)).scalar_subquery().label(column.table.name) for column in _WAKES))
 )
 _CHUNK: Final = 500
 
@@ -56,7 +75,7 @@ class SqlStates:
 
     def save_status(self, node: str, status: str) -> None:
         """Keep what a node last said of itself."""
-        self._connection.execute(_SAVE_STATUS, {"node": node, "state": NodeState().encode(), "status": status})
+        _SAVE_STATUS.write(self._connection, {"node": node, "state": NodeState().encode(), "status": status})
 
     def statuses(self, nodes: Sequence[str]) -> dict[str, tuple[NodeState, str | None]]:
         """Return the supervision of nodes and what they last said of themselves (JSON)."""
@@ -65,13 +84,13 @@ class SqlStates:
 
     def due_facilities(self, at_ms: int, limit: int) -> list[str]:
         """Return facilities whose deadline has come."""
-        query = select(facility_states.c.facility).where(facility_states.c.wake_at_ms <= at_ms)
-        return list(self._connection.execute(query.order_by(facility_states.c.wake_at_ms).limit(limit)).scalars())
+        due = _DUE_FACILITIES.all(self._connection, {"now_ms": at_ms, "at_most": limit})
+        return [row.facility for row in due]
 
     def due_nodes(self, at_ms: int, limit: int) -> list[str]:
         """Return nodes whose deadline has come."""
-        query = select(node_states.c.node).where(node_states.c.wake_at_ms <= at_ms)
-        return list(self._connection.execute(query.order_by(node_states.c.wake_at_ms).limit(limit)).scalars())
+        due = _DUE_NODES.all(self._connection, {"now_ms": at_ms, "at_most": limit})
+        return [row.node for row in due]
 
     def wake_facilities(self, facilities: Iterable[str], at_ms: int) -> None:
         """Bring the deadline of facilities forward to `at_ms`."""
@@ -92,12 +111,5 @@ class SqlStates:
 
     def earliest_wake_ms(self) -> int | None:
         """Return the earliest deadline of facilities, nodes, alerts and orders."""
-        columns = (
-            facility_states.c.wake_at_ms,
-            node_states.c.wake_at_ms,
-            alerts.c.wake_at_ms,
-            work_orders.c.wake_at_ms,
-        )
-        earliest = union_all(*(select(func.min(column).label("at_ms")) for column in columns)).subquery()
-        at_ms = self._connection.execute(select(func.min(earliest.c.at_ms))).scalar()
-        return None if at_ms is None else int(at_ms)
+        wakes = _EARLIEST.first(self._connection) or ()
+        return min((wake for wake in wakes if wake is not None), default=None)
