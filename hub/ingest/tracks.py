@@ -30,7 +30,7 @@ class Track(NamedTuple):
         index = 0
         for low, high in self.ranges:
             number = numbers[index]
-            if type(number) is not float or not low <= number <= high:
+            if (type(number) is not float and type(number) is not int) or not low <= number <= high:
                 return None
             index += 1  # noqa: SIM113 on the hottest path: `zip` and `enumerate` take twice as long
         return numbers
