@@ -3,18 +3,23 @@
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, field
 
 from protocols.events import Event
 from protocols.gaps import LARGEST_SEQ, GapRecord
 from protocols.readings import Reading, UptimeMs
+from protocols.shape import Shape
 
 SCHEMA: Final = 1
 """The version of this contract."""
 
-Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-"""A random 64-bit id: an epoch or a boot."""
-Seq = Annotated[int, Field(ge=1, lt=LARGEST_SEQ, strict=True)]
+Hex16 = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$", max_length=16)]
+"""A random 64-bit id: an epoch or a boot; the length keeps out the line end that `$` lets pass."""
+Seq = Annotated[int, Meta(ge=1, lt=LARGEST_SEQ)]
+
+
+Record = Reading | Event | GapRecord
+"""A record that has the shape of the contract; whether it can be used is the hub's question."""
 
 
 class ClockState(StrEnum):
@@ -24,21 +29,17 @@ class ClockState(StrEnum):
     UNSYNCED = "unsynced"
 
 
-class Stamp(BaseModel):
+class Stamp(Shape, frozen=True, kw_only=True):
     """A node's wall clock and its uptime at one moment; what ties a boot's uptimes to time."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: Any = None
     uptime_ms: UptimeMs
 
 
-class LaneHeader(BaseModel):
+class LaneHeader(Shape, frozen=True, kw_only=True):
     """What a lane message says of all its records."""
 
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: Annotated[int, Field(alias="schema", strict=True)]
+    schema_version: int = field(name="schema")
     epoch: Hex16
     first: Seq
     boot: Hex16
@@ -47,7 +48,7 @@ class LaneHeader(BaseModel):
     anchor: Stamp | None = None
 
 
-class LaneMessage(LaneHeader):
+class LaneMessage(LaneHeader, frozen=True, kw_only=True):
     """Records of one lane in seq order: `first` is the seq of the first, a gap takes the seqs through its `to`."""
 
-    records: list[Annotated[Reading | Event | GapRecord, Field(union_mode="left_to_right")]]
+    records: list[Record]

@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, field
 
 from protocols.lanes import Lane
-from protocols.readings import Quality, Ref, UptimeMs
+from protocols.readings import At, DeviceName, Quality, Ref, UptimeMs, full_quality
+from protocols.shape import Shape
 
 
 class EventName(StrEnum):
@@ -33,20 +34,21 @@ LIFE_SAFETY: Final = frozenset(
 """The events of the sos lane: they raise in whichever lane they come."""
 
 
-class Event(BaseModel):
+def no_details() -> dict[str, Any]:
+    """Return the details of an event that has none; events always write theirs."""
+    return {}
+
+
+class Event(Shape, frozen=True, kw_only=True):
     """A discrete fact; (device, event, ref) is one fact, however often and from whichever node it is heard."""
 
-    model_config = ConfigDict(frozen=True)
-
-    device: Annotated[str, Field(min_length=1, max_length=256)]
-    event: Annotated[str, Field(min_length=1, max_length=64)]
+    device: DeviceName
+    event: Annotated[str, Meta(min_length=1, max_length=64)]
     ref: Ref
-    at: Any = Field(
-        default=None, description="RFC 3339 in UTC with milliseconds and Z, or null; an unparsable time counts as null."
-    )
+    at: At = None
     uptime_ms: UptimeMs | None = None
-    quality: Quality = 100
-    details: dict[str, Any] = Field(default_factory=dict)
+    quality: Quality = field(default_factory=full_quality)
+    details: dict[str, Any] = field(default_factory=no_details)
 
 
 def lane_of(event: EventName) -> Lane:

@@ -3,7 +3,9 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
+
+from protocols.shape import Shape
 
 LARGEST_SEQ = 2**53
 """Seqs and uptimes stay below this, where JSON numbers are exact in every language."""
@@ -18,18 +20,14 @@ class GapReason(StrEnum):
     CORRUPT = "corrupt"
 
 
-class Gap(BaseModel):
+class Gap(Shape, frozen=True, kw_only=True):
     """The seqs from the gap record's own place through `to` are declared lost."""
 
-    model_config = ConfigDict(frozen=True)
-
-    to: Annotated[int, Field(ge=1, lt=LARGEST_SEQ, strict=True)]
+    to: Annotated[int, Meta(ge=1, lt=LARGEST_SEQ)]
     reason: GapReason
 
 
-class GapRecord(BaseModel):
+class GapRecord(Shape, frozen=True, kw_only=True):
     """A gap as it stands among the records of a lane message."""
-
-    model_config = ConfigDict(frozen=True)
 
     gap: Gap

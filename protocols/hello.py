@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, field
 
 from protocols.envelope import ClockState, Hex16, Seq
 from protocols.lanes import Lane
 from protocols.readings import UptimeMs
+from protocols.shape import Shape
 
 DEFAULT_INTERVAL_S: Final = {Lane.SOS: 20, Lane.EVENT: 60, Lane.TELEMETRY: 60}
 """Seconds between hellos until an ack asks for another interval."""
@@ -24,12 +25,10 @@ class NewEpochBecause(StrEnum):
     IMAGE_RESTORED = "image_restored"
 
 
-class Hello(BaseModel):
+class Hello(Shape, frozen=True, kw_only=True):
     """Where a lane stands at its node: rows from `min_retained` on can still be read, `next` is the seq to come."""
 
-    model_config = ConfigDict(frozen=True, serialize_by_alias=True, validate_by_name=True)
-
-    schema_version: Annotated[int, Field(alias="schema", strict=True)]
+    schema_version: int = field(name="schema")
     lane: Lane
     epoch: Hex16
     boot: Hex16
@@ -38,10 +37,11 @@ class Hello(BaseModel):
     at: Any = None
     uptime_ms: UptimeMs
     clock: ClockState
-    machine: Annotated[str, Field(max_length=128)] | None = None
-    new_epoch_because: Annotated[str, Field(max_length=128)] | None = Field(
-        default=None, description="outbox_lost, outbox_corrupt, machine_changed, image_restored, or null"
-    )
-    desired_version: Annotated[int, Field(ge=0)] | None = None
-    command_counter: Annotated[int, Field(ge=0)] | None = None
-    interval_s: Annotated[float, Field(gt=0)] | None = None
+    machine: Annotated[str, Meta(max_length=128)] | None = None
+    new_epoch_because: Annotated[
+        Annotated[str, Meta(max_length=128)] | None,
+        Meta(description="outbox_lost, outbox_corrupt, machine_changed, image_restored, or null"),
+    ] = None
+    desired_version: Annotated[int, Meta(ge=0)] | None = None
+    command_counter: Annotated[int, Meta(ge=0)] | None = None
+    interval_s: Annotated[float, Meta(gt=0)] | None = None

@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
 
 from protocols.envelope import Hex16
+from protocols.shape import Shape
 
 
 class PresenceState(StrEnum):
@@ -16,12 +17,10 @@ class PresenceState(StrEnum):
     SLEEPING = "sleeping"
 
 
-class Status(BaseModel):
+class Status(Shape, frozen=True, kw_only=True):
     """A node's presence; `until` is when a sleeping node means to be back."""
-
-    model_config = ConfigDict(frozen=True)
 
     state: PresenceState
     boot: Hex16
-    version: Annotated[str, Field(max_length=64)]
+    version: Annotated[str, Meta(max_length=64)]
     until: str | None = None

@@ -4,28 +4,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, field
 
 from protocols.gaps import LARGEST_SEQ
 from protocols.rejections import RecordReason
+from protocols.shape import Shape
 
-Quality = Annotated[int, Field(ge=0, le=100, strict=True)]
-UptimeMs = Annotated[int, Field(ge=0, lt=LARGEST_SEQ, strict=True)]
-Ref = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
+DeviceName = Annotated[str, Meta(min_length=1, max_length=256)]
+At = Annotated[
+    Any, Meta(description="RFC 3339 in UTC with milliseconds and Z, or null; an unparsable time counts as null.")
+]
+Quality = Annotated[int, Meta(ge=0, le=100, extra_json_schema={"default": 100})]
+UptimeMs = Annotated[int, Meta(ge=0, lt=LARGEST_SEQ)]
+Ref = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 
 
-class Reading(BaseModel):
+def full_quality() -> int:
+    """Return the quality of a record that tells none; records always tell theirs."""
+    return 100
+
+
+class Reading(Shape, frozen=True, kw_only=True):
     """Measured values of one device at one instant; the values are checked against `KINDS` by `check_values`."""
 
-    model_config = ConfigDict(frozen=True)
-
-    device: Annotated[str, Field(min_length=1, max_length=256)]
-    kind: Annotated[str, Field(min_length=1, max_length=64)]
-    at: Any = Field(
-        default=None, description="RFC 3339 in UTC with milliseconds and Z, or null; an unparsable time counts as null."
-    )
+    device: DeviceName
+    kind: Annotated[str, Meta(min_length=1, max_length=64)]
+    at: At = None
     uptime_ms: UptimeMs | None = None
-    quality: Quality = 100
+    quality: Quality = field(default_factory=full_quality)
     values: dict[str, Any]
     ref: Ref | None = None
 

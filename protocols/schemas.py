@@ -9,26 +9,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
+from msgspec.json import schema_components
 
-from protocols.ack import Ack, Refusal
-from protocols.envelope import LaneMessage
+from protocols.ack import Ack, Refusal, SosStage
+from protocols.envelope import ClockState, LaneHeader, LaneMessage
+from protocols.events import Event
+from protocols.gaps import GapReason, GapRecord
 from protocols.hello import Hello
-from protocols.presence import Status
-from protocols.readings import KINDS, Number
+from protocols.lanes import Lane
+from protocols.presence import PresenceState, Status
+from protocols.readings import KINDS, Number, Reading
+from protocols.rejections import MessageReason
+from protocols.shape import Shape
 
-MODELS: Final[Mapping[str, type[BaseModel]]] = {
+MODELS: Final[Mapping[str, type[Shape]]] = {
     "lane-message": LaneMessage,
     "hello": Hello,
     "ack": Ack,
     "refusal": Refusal,
     "status": Status,
 }
+_ENUMS: Final = {enum.__name__: enum for enum in (ClockState, GapReason, Lane, MessageReason, PresenceState, SosStage)}
 
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of one message, or of `values` for the name of a kind."""
-    body = MODELS[name].model_json_schema(by_alias=True) if name in MODELS else _values_schema(name)
+    body = _message_schema(MODELS[name]) if name in MODELS else _values_schema(name)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **body}
 
 
@@ -38,6 +44,23 @@ def documents() -> dict[str, str]:
     return {
         f"{_file(name)}.schema.json": json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n" for name in names
     }
+
+
+def _message_schema(model: type[Shape]) -> dict[str, Any]:
+    """Return a message's own schema with the parts it refers to; records are told apart by their fields alone."""
+    models = (LaneHeader, Reading, Event, GapRecord) if model is LaneMessage else (model,)
+    references, parts = schema_components(models, ref_template="#/$defs/{name}")
+    body = parts.pop(models[0].__name__)
+    for name in parts.keys() & _ENUMS.keys():
+        parts[name] |= {
+            "type": "string",
+            "enum": [member.value for member in _ENUMS[name]],
+        }  # in the order we give them
+    if model is LaneMessage:
+        body |= {"title": model.__name__, "description": model.__doc__}
+        body["properties"]["records"] = {"type": "array", "items": {"anyOf": list(references[1:])}}
+        body["required"].append("records")
+    return {"$defs": parts, **body} if parts else body
 
 
 def _file(name: str) -> str:

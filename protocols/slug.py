@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Final
 
-from pydantic import StringConstraints
+from msgspec import Meta
 
 SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9-]*$"
 SHORT_SLUG_LENGTH: Final = 32
@@ -11,9 +11,12 @@ SHORT_SLUG_LENGTH: Final = 32
 SLUG_LENGTH: Final = 64
 """Longest slug of anything else, in characters."""
 
-ShortSlug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=SHORT_SLUG_LENGTH)]
+_WHOLE: Final = r"^[a-z0-9][a-z0-9-]*\Z"
+"""In Python `$` lets a line end pass."""
+
+ShortSlug = Annotated[str, Meta(pattern=_WHOLE, max_length=SHORT_SLUG_LENGTH)]
 """A site's or a node's slug."""
-Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=SLUG_LENGTH)]
+Slug = Annotated[str, Meta(pattern=_WHOLE, max_length=SLUG_LENGTH)]
 """A device's, facility's, grid's or crew's slug."""
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]*")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any, Final
 
-from protocols.codec import Record
+from protocols.envelope import Record
 from protocols.events import Event, lane_of
 from protocols.instant import format_instant
 from protocols.lanes import Lane

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import aiomqtt
 
 from protocols.ack import Refusal, SosReceipt
-from protocols.codec import Record, decode_ack, encode
+from protocols.codec import decode_ack, encode
+from protocols.envelope import Record
 from protocols.lanes import Lane
 from protocols.presence import PresenceState, Status
 from protocols.rejections import MessageRejection

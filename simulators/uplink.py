@@ -11,8 +11,8 @@ from random import Random
 from typing import Final
 
 from protocols.ack import Ack, Refusal
-from protocols.codec import Record, encode, encode_record
-from protocols.envelope import SCHEMA, ClockState, LaneMessage, Stamp
+from protocols.codec import encode, encode_record
+from protocols.envelope import SCHEMA, ClockState, LaneMessage, Record, Stamp
 from protocols.gaps import Gap, GapReason, GapRecord
 from protocols.hello import DEFAULT_INTERVAL_S, Hello
 from protocols.instant import format_instant
@@ -294,16 +294,14 @@ class Uplink:
                 break
             rows.append(row)
         clock = head.stamped or now
-        message = LaneMessage.model_validate(
-            {
-                "schema": SCHEMA,
-                "epoch": self.identity.epoch,
-                "first": head.first,
-                "boot": self.identity.boot,
-                "clock": ClockState.SYNCED,
-                "now": Stamp(at=format_instant(clock.at), uptime_ms=clock.uptime_ms),
-                "records": [row.record for row in rows],
-            }
+        message = LaneMessage(
+            schema_version=SCHEMA,
+            epoch=self.identity.epoch,
+            first=head.first,
+            boot=self.identity.boot,
+            clock=ClockState.SYNCED,
+            now=Stamp(at=format_instant(clock.at), uptime_ms=clock.uptime_ms),
+            records=[row.record for row in rows],
         )
         payload = encode(message)
         self._flights.append(self._flight(rows, payload, now))

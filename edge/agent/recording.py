@@ -93,7 +93,7 @@ def _draft(lane: Lane, record: Callable[[], Reading | Event], *, call: NewCall |
         body = encode_record(record())
     except (ValueError, TypeError) as error:
         return Unusable(str(error))
-    decoded = decode_record(body)
+    decoded = decode_record(body, lane=lane)
     if isinstance(decoded, RecordRejection):
         return Unusable(decoded.detail)
     return Draft(lane=lane, body=body, call=call)

@@ -5,7 +5,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Annotated, Any, Final
 
-from pydantic import Field, field_validator
+from msgspec import Meta
 
 from edge.drivers.driver import (
     Clock,
@@ -20,6 +20,7 @@ from edge.drivers.driver import (
 from edge.drivers.gpio import BcmPin, InputLine
 from edge.drivers.hold import HoldRule, HoldState, step, wake_s
 from edge.errors import DriverError
+from edge.tables import Mistakes
 from protocols.events import EventName
 
 NODE_EVENTS: Final = frozenset({EventName.OUTBOX_RESET, EventName.CLOCK_STEPPED, EventName.LOW_DISK})
@@ -28,21 +29,19 @@ NODE_EVENTS: Final = frozenset({EventName.OUTBOX_RESET, EventName.CLOCK_STEPPED,
 _log = logging.getLogger(__name__)
 
 
-class ButtonOptions(DriverOptions):
+class ButtonOptions(DriverOptions, frozen=True, kw_only=True):
     """Options of `driver = "button"`; the hold of 2 s against touch is telecare's habit (`domain.md` §1.3)."""
 
     pin: BcmPin
     event: EventName = EventName.SOS_PRESSED
-    hold_s: Annotated[float, Field(gt=0, le=10)] = 2.0
-    bounce_s: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    hold_s: Annotated[float, Meta(gt=0, le=10)] = 2.0
+    bounce_s: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
     pull_up: bool = True
 
-    @field_validator("event")
-    @classmethod
-    def _of_a_button(cls, event: EventName) -> EventName:
-        if event in NODE_EVENTS:
-            raise ValueError(f"{event} is said by nodes, not by buttons")
-        return event
+    def __post_init__(self) -> None:
+        """Refuse what a button does not say."""
+        if self.event in NODE_EVENTS:
+            raise Mistakes(("event", f"{self.event} is said by nodes, not by buttons"))
 
 
 class Button(OpensAndCloses):

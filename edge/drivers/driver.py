@@ -14,9 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from edge.errors import DriverError, InvalidOptions, LibraryMissing, UnknownDriver
+from edge.tables import Mistakes, Table, read_table
 
 GROUP = "linli_edge_drivers"
 
@@ -158,10 +157,8 @@ class OpensAndCloses:
         self.close()
 
 
-class DriverOptions(BaseModel):
-    """Options of one device; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class DriverOptions(Table, frozen=True):
+    """Options of one device: a struct whose fields carry their limits as `msgspec.Meta`; unknown keys are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +225,11 @@ def build_parts(name: str, options: Mapping[str, Any], context: DriverContext) -
             [("kind", f"{context.kind!r} is not what this driver gives ({gives})")],
         )
     try:
-        validated = driver.options.model_validate(dict(options))
-    except ValidationError as error:
-        raise InvalidOptions(name, _problems(error)) from error
+        validated = read_table(driver.options, options, key="options")
+    except Mistakes as error:
+        raise InvalidOptions(name, error.problems) from error
     return driver.build(context, validated)
 
 
 def _installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def _problems(error: ValidationError) -> list[tuple[str, str]]:
-    return [(_key(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in error.errors(include_url=False)]
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    return ".".join(("options", *(str(step) for step in location)))

@@ -4,9 +4,9 @@ import json
 import logging
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Annotated, Final, Self, TextIO
+from typing import Annotated, Final, TextIO
 
-from pydantic import Field, model_validator
+from msgspec import Meta
 
 from edge.drivers.driver import (
     Clock,
@@ -28,23 +28,22 @@ from edge.errors import DeviceUnavailable, DriverError, InvalidOptions
 _log = logging.getLogger(__name__)
 
 
-class FakeOptions(DriverOptions):
+class FakeOptions(DriverOptions, frozen=True, kw_only=True):
     """Options of `driver = "fake"`: a script to play, and/or a file of JSON lines that records the stages shown.
 
     `repeat_after_s` starts the script again, that long after its start; otherwise its last values hold on.
     """
 
     script: str | None = None
-    repeat_after_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    repeat_after_s: Annotated[float, Meta(gt=0)] | None = None
     record: str | None = None
 
-    @model_validator(mode="after")
-    def _does_something(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse a device that would do nothing."""
         if self.script is None and self.record is None:
             raise ValueError("script or record is needed")
         if self.script is None and self.repeat_after_s is not None:
             raise ValueError("repeat_after_s needs a script")
-        return self
 
 
 class ScriptedSensor(OpensAndCloses):

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import Field
+from msgspec import Meta
 
 from edge.errors import DeviceUnavailable, LibraryMissing
 
-BcmPin = Annotated[int, Field(ge=0, le=27, strict=True, description="BCM number of a GPIO on the 40-pin header.")]
+BcmPin = Annotated[int, Meta(ge=0, le=27, description="BCM number of a GPIO on the 40-pin header.")]
 
 
 class OutputLine:

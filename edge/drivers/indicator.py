@@ -3,9 +3,7 @@
 import logging
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Final, Self
-
-from pydantic import model_validator
+from typing import Any, Final
 
 from edge.drivers.driver import Driver, DriverContext, DriverOptions, OpensAndCloses, Parts, Stage
 from edge.drivers.gpio import BcmPin, OutputLine
@@ -15,7 +13,7 @@ from edge.errors import DriverError
 _log = logging.getLogger(__name__)
 
 
-class IndicatorOptions(DriverOptions):
+class IndicatorOptions(DriverOptions, frozen=True, kw_only=True):
     """Options of `driver = "indicator"`: an LED, a buzzer (active kind: sounds while powered), or both."""
 
     led_pin: BcmPin | None = None
@@ -23,13 +21,12 @@ class IndicatorOptions(DriverOptions):
     led_active_high: bool = True
     buzzer_active_high: bool = True
 
-    @model_validator(mode="after")
-    def _shows_something(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse pins that could show nothing."""
         if self.led_pin is None and self.buzzer_pin is None:
             raise ValueError("led_pin or buzzer_pin is needed")
         if self.led_pin == self.buzzer_pin:
             raise ValueError("led_pin and buzzer_pin must differ")
-        return self
 
 
 class LightAndSound(OpensAndCloses):

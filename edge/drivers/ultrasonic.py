@@ -5,9 +5,9 @@ gpiozero's DistanceSensor is not used: it repeats its last mean for ever when ec
 
 from pathlib import Path
 from threading import Event, Lock
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
-from pydantic import Field, model_validator
+from msgspec import Meta
 
 from edge.drivers.driver import (
     Driver,
@@ -37,7 +37,7 @@ _quiet = Lock()
 """Held for a whole burst: two sensors of one process must not hear each other's pings."""
 
 
-class UltrasonicOptions(DriverOptions):
+class UltrasonicOptions(DriverOptions, frozen=True, kw_only=True):
     """Options of `driver = "ultrasonic"`; distances in mm from the sensor's face, `empty_mm` measured on the empty bin.
 
     `temperature_file` is a thermometer as Linux shows it, in thousandths of a degree (a DS18B20's `temperature`, an
@@ -46,17 +46,17 @@ class UltrasonicOptions(DriverOptions):
 
     trigger_pin: BcmPin
     echo_pin: BcmPin
-    empty_mm: Annotated[float, Field(gt=0, le=10_000)]
-    full_mm: Annotated[float, Field(gt=0, le=10_000)]
-    blind_zone_mm: Annotated[float, Field(ge=0, le=1_000)] = 200.0
-    max_range_mm: Annotated[float, Field(gt=0, le=10_000)] = 4_000.0
-    pings: Annotated[int, Field(ge=5, le=10)] = 7
-    ping_gap_s: Annotated[float, Field(ge=0.06, le=1)] = 0.06
-    frozen_after: Annotated[int, Field(ge=2, le=100)] = 5
+    empty_mm: Annotated[float, Meta(gt=0, le=10_000)]
+    full_mm: Annotated[float, Meta(gt=0, le=10_000)]
+    blind_zone_mm: Annotated[float, Meta(ge=0, le=1_000)] = 200.0
+    max_range_mm: Annotated[float, Meta(gt=0, le=10_000)] = 4_000.0
+    pings: Annotated[int, Meta(ge=5, le=10)] = 7
+    ping_gap_s: Annotated[float, Meta(ge=0.06, le=1)] = 0.06
+    frozen_after: Annotated[int, Meta(ge=2, le=100)] = 5
     temperature_file: str | None = None
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse pins and distances that do not fit together."""
         if self.trigger_pin == self.echo_pin:
             raise ValueError("trigger_pin and echo_pin must differ")
         geometry = self.geometry
@@ -67,7 +67,6 @@ class UltrasonicOptions(DriverOptions):
             )
         if geometry.empty_mm > self.max_range_mm:
             raise ValueError("empty_mm is beyond max_range_mm")
-        return self
 
     @property
     def geometry(self) -> Geometry:

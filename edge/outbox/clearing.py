@@ -2,14 +2,13 @@
 
 from typing import Final
 
-from pydantic_core import from_json
-
 from edge.outbox.database import LANE_NUMBERS
 from edge.outbox.store import Outbox
 from edge.retention import Sample, thinned
+from protocols.codec import decode_record
 from protocols.gaps import GapReason
 from protocols.lanes import Lane
-from protocols.readings import KINDS
+from protocols.readings import KINDS, Reading
 
 KEEP_DONE_MS: Final = 72 * 3_600_000
 """How long done rows are kept for a hub that is restored from a backup (`wire.md` §3)."""
@@ -91,6 +90,8 @@ class Clearing:
 
 
 def _sample(seq: int, body: bytes) -> Sample | None:
-    record = from_json(body)
-    value = record["values"].get(_MEASURED.get(record["kind"], ""))
-    return Sample(seq=seq, device=record["device"], value=float(value)) if isinstance(value, int | float) else None
+    record = decode_record(body)
+    if not isinstance(record, Reading):
+        return None
+    value = record.values.get(_MEASURED.get(record.kind, ""))
+    return Sample(seq=seq, device=record.device, value=float(value)) if isinstance(value, int | float) else None

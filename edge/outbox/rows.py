@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from protocols.codec import encode_record
 from protocols.envelope import Stamp
 from protocols.gaps import Gap, GapReason, GapRecord
 from protocols.lanes import Lane
@@ -87,5 +88,5 @@ class Salvaged:
 
 def gap_row(first: int, last: int, *, reason: GapReason, boot: str) -> Row:
     """Return the row that declares the seqs from `first` through `last` lost."""
-    body = GapRecord(gap=Gap(to=last, reason=reason)).model_dump_json().encode()
+    body = encode_record(GapRecord(gap=Gap(to=last, reason=reason)))
     return Row(first=first, last=last, boot=boot, synced=True, body=body, is_gap=True)

@@ -55,7 +55,7 @@ def _rows(
     query = "SELECT boot, synced, body FROM records WHERE lane = ? AND seq > ? AND through IS NULL ORDER BY seq"
     try:
         for boot_id, synced, body in connection.execute(query, (number, after)):
-            if boot_id in boots and not isinstance(decode_record(body), RecordRejection):
+            if boot_id in boots and not isinstance(decode_record(body, lane=lane), RecordRejection):
                 boot, anchor = boots[boot_id]
                 yield Salvaged(lane=lane, boot=boot, anchor=anchor, synced=bool(synced), body=body)
     except sqlite3.DatabaseError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.outbox.rows import Row
-from protocols.codec import LARGEST_MESSAGE_BYTES
+from protocols.codec import LARGEST_MESSAGE_BYTES, encode
 from protocols.envelope import SCHEMA, ClockState, Stamp
 
 HEADER_BYTES: Final = 512
@@ -42,9 +42,9 @@ def compose(rows: Sequence[Row], *, epoch: str, boot: str, now: Stamp) -> Messag
     clock = ClockState.SYNCED if origin.synced else ClockState.UNSYNCED
     head = f'{{"schema":{SCHEMA},"epoch":"{epoch}","first":{run[0].first},"boot":"{origin.boot}","clock":"{clock}"'
     if origin.boot == boot:
-        head += f',"now":{now.model_dump_json()}'
+        head += f',"now":{encode(now).decode()}'
     if origin.anchor is not None and not origin.synced:
-        head += f',"anchor":{origin.anchor.model_dump_json()}'
+        head += f',"anchor":{encode(origin.anchor).decode()}'
     payload = b"".join((head.encode(), b',"records":[', b",".join(row.body for row in run), b"]}"))
     gaps = [row.last for row in run if row.is_gap]
     return Message(

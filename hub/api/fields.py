@@ -9,9 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import WithJsonSchema as Schema
 
 from protocols.instant import parse_instant_ms
-from protocols.slug import ShortSlug, Slug
-
-__all__ = ["ShortSlug", "Slug"]
+from protocols.slug import SHORT_SLUG_LENGTH, SLUG_LENGTH, SLUG_PATTERN
 
 _RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})")
 _LAST_MS: Final = 253_402_300_799_999
@@ -65,6 +63,10 @@ def _printable(text: str) -> str:
     return text
 
 
+ShortSlug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=SHORT_SLUG_LENGTH)]
+"""A site's or a node's slug."""
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=SLUG_LENGTH)]
+"""A device's, facility's, grid's or crew's slug."""
 Instant = Annotated[int, BeforeValidator(_instant_ms), Schema({"type": "string", "format": "date-time"})]
 """An RFC 3339 instant, as milliseconds since 1970."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]

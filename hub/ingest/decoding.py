@@ -84,7 +84,7 @@ def decode(incoming: Incoming, directory: Directory) -> Item | None:
         if isinstance(hello, MessageRejection):
             return _refuse(incoming, topic, hello, node=node)
         return HelloItem(node, LaneKey(node.site, node.slug, hello.epoch, lane), hello, incoming.received_ms)
-    message = decode_lane_message(incoming.payload)
+    message = decode_lane_message(incoming.payload, lane=lane)
     if isinstance(message, MessageRejection):
         return _refuse(incoming, topic, message, node=node)
     key = LaneKey(node.site, node.slug, message.header.epoch, lane)

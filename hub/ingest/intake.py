@@ -24,6 +24,7 @@ from hub.ingest.quarantine import Refused
 from hub.ingest.tracks import Tracks, track_of
 from hub.telemetry.point import LaneKey, Point, Series
 from hub.vocabulary import FaultCode, Subject
+from protocols.codec import encode_header
 from protocols.envelope import LaneHeader
 from protocols.events import LIFE_SAFETY, Event, EventName
 from protocols.instant import parse_instant_ms
@@ -293,7 +294,7 @@ def _said(raw: bytes) -> tuple[str | None, str | None]:
     """Return the ref and the event name that a refused record says, where it says them."""
     try:
         parsed: Any = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, None
     if not isinstance(parsed, dict):
         return None, None
@@ -308,4 +309,4 @@ def _printable(text: str) -> str:
 
 
 def _header_json(header: LaneHeader) -> str:
-    return header.model_dump_json(by_alias=True, exclude={"records"}, exclude_none=True)
+    return encode_header(header).decode()

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hub.telemetry.point import LaneKey
-from protocols.codec import Record
+from protocols.codec import encode_record
+from protocols.envelope import Record
 from protocols.gaps import Gap, GapReason, GapRecord
 from protocols.lanes import Lane
 from protocols.rejections import RecordReason, RecordRejection
@@ -96,7 +97,7 @@ def place(first: int, records: Sequence[Record | RecordRejection]) -> list[Taken
             seq = record.gap.to + 1
         else:
             detail = f"gap.to {record.gap.to} lies below its own place {seq}"
-            raw = record.model_dump_json().encode()
+            raw = encode_record(record)
             placed.append(Taken(seq, RecordRejection(RecordReason.SCHEMA_INVALID, detail, raw)))
             seq += 1
     return placed

@@ -16,7 +16,7 @@ from hub.ingest.ports import Unit
 from hub.ingest.quarantine import QuarantineItem, QuarantineState
 from hub.telemetry.point import LaneKey, Point
 from hub.telemetry.ports import TelemetryStore
-from protocols.codec import decode_lane_message, decode_record
+from protocols.codec import decode_header, decode_lane_message, decode_record
 from protocols.envelope import LaneHeader
 from protocols.events import LIFE_SAFETY, Event
 from protocols.gaps import GapRecord
@@ -93,8 +93,8 @@ def release(
     refused = item.refused
     if refused.seq is not None and refused.epoch is not None and refused.lane is not None:
         key = LaneKey(refused.site, refused.node, refused.epoch, Lane(refused.lane))
-        header = LaneHeader.model_validate_json(refused.header or "{}")
-        record = decode_record(refused.raw)
+        header = decode_header(refused.header or "{}")
+        record = decode_record(refused.raw, lane=key.lane)
         admission = Admission(unit, telemetry, directory, key, header, refused.received_ms)
         admission.admit([Taken(refused.seq, _usable(record))])
         unit.lanes.move_released(key)
@@ -119,11 +119,12 @@ def _release_message(unit: Unit, telemetry: TelemetryStore, directory: Directory
     if refused.lane is None:
         message = f"a message refused as {refused.reason} on a topic without a lane holds no record"
         raise ConflictError(message)
-    message = decode_lane_message(refused.raw)
+    lane = Lane(refused.lane)
+    message = decode_lane_message(refused.raw, lane=lane)
     if isinstance(message, MessageRejection):
         detail = f"{message.reason}: {message.detail}"
         raise ConflictError(detail)
-    key = LaneKey(refused.site, refused.node, message.header.epoch, Lane(refused.lane))
+    key = LaneKey(refused.site, refused.node, message.header.epoch, lane)
     placed = [
         Taken(unit_.seq, _usable(unit_.record))
         for unit_ in place(message.header.first, message.records)

@@ -17,13 +17,14 @@ HUB_ONLY = {
     "fastapi",
     "influxdb-client",
     "jinja2",
+    "pydantic",
+    "pydantic-core",
     "pydantic-settings",
     "sqlalchemy",
     "starlette",
     "typer",
     "uvicorn",
 }
-PYDANTIC = {"annotated_types", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"}
 
 # Run in a fresh interpreter: forbids every import beyond the standard library, our two packages and what is allowed.
 IMPORT_ALL = """
@@ -92,18 +93,22 @@ def test_no_dependency_owns_the_names_of_our_packages() -> None:
 
 def test_the_edge_extra_installs_nothing_that_only_the_hub_needs() -> None:
     installed = closure("edge")
-    assert {"paho-mqtt", "gpiozero", "pydantic"} <= installed
+    assert {"paho-mqtt", "gpiozero", "msgspec"} <= installed
     assert installed & HUB_ONLY == set()
     assert closure("hub") >= {"fastapi", "sqlalchemy", "influxdb-client"}
 
 
-def test_every_module_of_the_edge_imports_with_pydantic_and_paho_alone() -> None:
+def test_the_base_installs_msgspec_alone() -> None:
+    assert closure() == {"msgspec"}
+
+
+def test_every_module_of_the_edge_imports_with_msgspec_and_paho_alone() -> None:
     """Gpiozero is imported by the drivers that need it, when they open."""
-    assert import_all("edge", allowed={"edge", "protocols", "paho", *PYDANTIC}) > 1
+    assert import_all("edge", allowed={"edge", "protocols", "paho", "msgspec"}) > 1
 
 
-def test_the_wire_contract_imports_with_pydantic_alone() -> None:
-    assert import_all("protocols", allowed={"protocols", *PYDANTIC}) > 1
+def test_the_wire_contract_imports_with_msgspec_alone() -> None:
+    assert import_all("protocols", allowed={"protocols", "msgspec"}) > 1
 
 
 def test_paho_is_not_silently_downgraded() -> None:

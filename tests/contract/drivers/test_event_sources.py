@@ -13,6 +13,7 @@ from gpiozero.pins.mock import MockFactory
 from edge.drivers.button import Button, ButtonOptions
 from edge.drivers.driver import Clock, DriverContext, EventSource, Occurrence, build_parts
 from edge.errors import DriverError
+from edge.tables import read_table
 from protocols.events import EventName
 from tests.contract.drivers.bench import BUTTON, StuckPin
 from tests.contract.drivers.conftest import HandClock
@@ -159,7 +160,7 @@ class RealButton:
         self.factory = MockFactory()
         self.pin = self.factory.pin(BUTTON)
         self.listener = Listener()
-        settings = ButtonOptions.model_validate({"pin": BUTTON, "hold_s": 0.05} | options)
+        settings = read_table(ButtonOptions, {"pin": BUTTON, "hold_s": 0.05} | options)
         self.source = Button(settings, device="b", clock=Monotonic(), pin_factory=self.factory)
         self.source.listen(self.listener)
 

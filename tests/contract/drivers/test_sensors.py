@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 import pytest
 from gpiozero.pins.mock import MockFactory, MockTriggerPin
+from msgspec import structs
 
 from edge.drivers.driver import Clock, DriverContext, Fault, FaultReason, Measurement, Sample, Sensor, build_parts
 from edge.drivers.ultrasonic import Ultrasonic, UltrasonicOptions
@@ -127,7 +128,7 @@ def test_a_sensor_closes_when_its_user_fails(bench: Bench, clock: Clock) -> None
 def an_echoing_sensor(tmp_path: Path, echoes: list[float | None], **options: object) -> tuple[Ultrasonic, TriggerPin]:
     factory, trigger = a_sensor_bench()
     trigger.echoes = echoes
-    settings = UltrasonicOptions.model_validate(BIN.model_dump() | options)
+    settings = structs.replace(BIN, **options)
     return Ultrasonic(settings, base_dir=tmp_path, pin_factory=factory), trigger
 
 
@@ -203,7 +204,7 @@ def test_two_sensors_of_one_process_never_ping_together(tmp_path: Path) -> None:
     for trigger, name in ((first, "first"), (second, "second")):
         trigger.echoes = [echo_s(480 + mm) for mm in range(6)]
         trigger.on_pulse = lambda name=name: order.append(name)
-    other = UltrasonicOptions.model_validate(BIN.model_dump() | {"trigger_pin": 18, "echo_pin": 17})
+    other = structs.replace(BIN, trigger_pin=18, echo_pin=17)
     with (
         Ultrasonic(BIN, base_dir=tmp_path, pin_factory=factory) as one,
         Ultrasonic(other, base_dir=tmp_path, pin_factory=factory) as two,
@@ -234,7 +235,7 @@ def test_closing_ends_a_burst_under_way_with_a_fault(tmp_path: Path) -> None:
 
 def test_a_pin_that_is_taken_cannot_be_opened_and_nothing_stays_open(tmp_path: Path) -> None:
     factory, _ = a_sensor_bench()
-    other = UltrasonicOptions.model_validate(BIN.model_dump() | {"trigger_pin": 18})
+    other = structs.replace(BIN, trigger_pin=18)
     with Ultrasonic(BIN, base_dir=tmp_path, pin_factory=factory):
         second = Ultrasonic(other, base_dir=tmp_path, pin_factory=factory)
         with pytest.raises(DeviceUnavailable, match="GPIO24"):

@@ -2,6 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from hub.alerts.alert import AlertLogEntry, AlertState, AlertStep, SosOutcome
 from hub.alerts.ports import AlertQuery, HeardPress
@@ -169,7 +170,7 @@ class TestPresses:
         stores.alerts.add(alert(1, code=SOS, notified_at_ms=2_000, acknowledged_at_ms=3_000, acknowledged_by=LI))
         stores.presses.add(press(alert(1).id, "b:1", seq=7))
         (told,) = stores.presses.receipts("demo", "pi-1", 5_000)
-        assert told.model_dump() == {
+        assert structs.asdict(told) == {
             "ref": "b:1",
             "seq": 7,
             "stage": "heard",

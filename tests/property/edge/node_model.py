@@ -14,6 +14,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import structs
 
 from edge.clock import EARLIEST, Moment
 from edge.outbox import Draft, Opened, open_outbox
@@ -241,7 +242,7 @@ class NodeAndHub(RuleBasedStateMachine):
         channel, payload = self.other.ack(lane, self.outbox.epoch, at_ms=self.now_ms)
         ack = decode_ack(payload)
         assert isinstance(ack, Ack)
-        self._hear((channel, encode(ack.model_copy(update={"hw": hw}))))
+        self._hear((channel, encode(structs.replace(ack, hw=hw))))
 
     @rule()
     def back_up_hub(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from msgspec import structs
 
 from edge.outbox import Opened, open_outbox
 from edge.uplink.lane import LaneState, advance
@@ -30,7 +31,7 @@ def trusts_the_broker(state: LaneState, given: Input, at_ms: int) -> Step:
 def never_rewinds(state: LaneState, given: Input, at_ms: int) -> Step:
     """Takes a lower acknowledgement for an old one, so a restored hub never gets its history."""
     if isinstance(given, Acked) and given.ack.epoch == state.epoch and given.ack.hw < state.done:
-        given = Acked(given.ack.model_copy(update={"hw": state.done}))
+        given = Acked(structs.replace(given.ack, hw=state.done))
     return advance(state, given, at_ms)
 
 
@@ -49,7 +50,7 @@ def never_sends_again(state: LaneState, given: Input, at_ms: int) -> Step:
 def believes_any_high_water(state: LaneState, given: Input, at_ms: int) -> Step:
     """Does not see that an old image was put back: new records pass for ones the hub has."""
     if isinstance(given, Acked) and given.ack.epoch == state.epoch and given.ack.hw > state.released:
-        given = Acked(given.ack.model_copy(update={"hw": state.next - 1}))
+        given = Acked(structs.replace(given.ack, hw=state.next - 1))
         state = replace(state, released=max(state.released, state.next - 1))
     state, effects = advance(state, given, at_ms)
     return state, tuple(effect for effect in effects if not isinstance(effect, BeginEpoch))
@@ -58,7 +59,7 @@ def believes_any_high_water(state: LaneState, given: Input, at_ms: int) -> Step:
 def believes_any_hub(state: LaneState, given: Input, at_ms: int) -> Step:
     """Takes another hub's acknowledgement for its own."""
     if isinstance(given, Acked) and given.ack.hub_id != state.home and given.ack.hw < state.next:
-        given = Acked(given.ack.model_copy(update={"hub_id": state.home}))
+        given = Acked(structs.replace(given.ack, hub_id=state.home))
     return advance(state, given, at_ms)
 
 

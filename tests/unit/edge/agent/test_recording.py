@@ -72,7 +72,7 @@ def test_a_record_that_is_too_large_is_never_stored() -> None:
     occurrence = Occurrence(event="lid_opened", at_s=9.0, details={"noise": "x" * 70_000})
     draft = event_draft("bin-42-us", occurrence, ref="r", moment=NOW)
     assert isinstance(draft, Unusable)
-    assert "exceeds 65536" in draft.detail
+    assert "exceed 65536" in draft.detail
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """When a record happened: the sources in their order, at their limits."""
 
+import json
 from typing import Any
 
 import pytest
 
 from hub.ingest.effective_time import EARLIEST_PLAUSIBLE_MS, LONGEST_AHEAD_MS, Stamping, TimeSource, effective_time
-from protocols.envelope import LaneHeader
+from protocols.codec import decode_header
 from protocols.instant import format_ms
 
 RECEIVED_MS = 1_795_000_000_000
@@ -14,7 +15,7 @@ HOUR_MS = 3_600_000
 
 def stamping(**header: Any) -> Stamping:
     said = {"schema": 1, "epoch": "0" * 16, "first": 1, "boot": "0" * 16, "clock": "synced", **header}
-    return Stamping.of(LaneHeader.model_validate(said), received_ms=RECEIVED_MS)
+    return Stamping.of(decode_header(json.dumps(said)), received_ms=RECEIVED_MS)
 
 
 @pytest.mark.parametrize(
