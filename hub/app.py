@@ -106,7 +106,7 @@ class Hub:
 
     def _start(self) -> None:
         settings, stack = self._settings, self._stack
-        broker_url = BrokerUrl.parse(settings.mqtt_url.get_secret_value())
+        broker_url = BrokerUrl.parse(settings.mqtt_url.get_secret_value(), ca=settings.mqtt_ca)
         stack.enter_context(data_dir.hold(settings.data_dir))
         listener = bind(settings.http_host, settings.http_port)
         stack.callback(listener.close)

@@ -79,7 +79,9 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
     settings = load_settings()
     set_up_logs(verbose=verbose)
     from hub.app import Hub
+    from hub.systemd import ServiceManager
 
+    manager = ServiceManager()
     stopping = threading.Event()
 
     def stop(_number: int, _frame: object) -> None:
@@ -93,7 +95,9 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
     if hub.admin_password is not None:
         print(f"ADMIN admin {hub.admin_password}", flush=True)
     print(f"SERVING {hub.http_url}", flush=True)
+    manager.ready()
     stopping.wait()
+    manager.stopping()
     hub.stop()
 
 

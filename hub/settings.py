@@ -66,6 +66,10 @@ class Settings(BaseSettings):
         default=SecretStr("mqtt://127.0.0.1:1883"),
         description="The broker; with dynsec its administrator: mqtt://user:password@host.",
     )
+    mqtt_ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authority behind an mqtts broker; default the system's authorities.",
+    )
     broker_url: str | None = Field(
         default=None, description="The broker as nodes reach it, where that differs from mqtt_url."
     )
@@ -97,7 +101,7 @@ class Settings(BaseSettings):
     )
     clock: ClockKind = Field(default=ClockKind.WALL, description="wall, or messages (simulation only).")
 
-    @field_validator("data_dir", mode="before")
+    @field_validator("data_dir", "mqtt_ca", mode="before")
     @classmethod
     def _no_empty_path(cls, value: object) -> object:
         if value == "":
@@ -125,6 +129,13 @@ class Settings(BaseSettings):
     def _simulated_time_only_in_simulation(self) -> "Settings":
         if self.clock is ClockKind.MESSAGES and self.environment is not Environment.SIMULATION:
             message = "clock: messages is refused unless environment is simulation"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _an_authority_only_for_tls(self) -> "Settings":
+        if self.mqtt_ca is not None and not self.mqtt_url.get_secret_value().startswith("mqtts:"):
+            message = "mqtt_ca: needs an mqtts:// address in mqtt_url"
             raise ValueError(message)
         return self
 

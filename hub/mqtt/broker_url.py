@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -21,9 +22,11 @@ class BrokerUrl:
     tls: bool
     username: str | None
     password: str | None
+    ca: Path | None = None
+    """Where the authority behind the broker's certificate is, if it is not one of the system's."""
 
     @classmethod
-    def parse(cls, text: str) -> "BrokerUrl":
+    def parse(cls, text: str, *, ca: Path | None = None) -> "BrokerUrl":
         """Return the parts of a broker address; raise ConfigurationError where it is none."""
         try:
             parts = urlsplit(text)
@@ -40,12 +43,13 @@ class BrokerUrl:
             parts.scheme == "mqtts",
             unquote(parts.username) if parts.username else None,
             unquote(parts.password) if parts.password else None,
+            ca,
         )
 
     def secure(self, client: Client) -> None:
-        """Have a client use TLS with the system's authorities where the address asks for it."""
+        """Have a client use TLS where the address asks for it; raises ConfigurationError for an unusable authority."""
         if self.tls:
-            client.tls_set_context(ssl.create_default_context())  # pyright: ignore[reportUnknownMemberType] untyped
+            client.tls_set_context(self._authorities())  # pyright: ignore[reportUnknownMemberType] untyped
 
     def as_user(self, username: str | None, password: str | None) -> "BrokerUrl":
         """Return the same broker for another user."""
@@ -57,3 +61,10 @@ class BrokerUrl:
         scheme = "mqtts" if self.tls else "mqtt"
         host = f"[{self.host}]" if ":" in self.host else quote(self.host)
         return f"{scheme}://{host}:{self.port}"
+
+    def _authorities(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=None if self.ca is None else str(self.ca))
+        except OSError as error:
+            message = f"LINLI_MQTT_CA: {self.ca} holds no certificate that can be read: {error.strerror or error}"
+            raise ConfigurationError(message) from None

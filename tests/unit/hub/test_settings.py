@@ -35,6 +35,7 @@ def test_the_defaults_serve_on_loopback_alone() -> None:
         ("ENVIRONMENT", "moon"),
         ("HUB_ID", "a b"),
         ("DATA_DIR", ""),
+        ("MQTT_CA", ""),
     ],
 )
 def test_a_wrong_value_names_its_key(name: str, value: str) -> None:
@@ -52,6 +53,12 @@ def test_simulated_time_is_refused_outside_simulation() -> None:
         patch.setenv("LINLI_CLOCK", "messages")
         patch.setenv("LINLI_ENVIRONMENT", "simulation")
         assert load_settings().clock is ClockKind.MESSAGES
+
+
+def test_an_authority_for_a_broker_without_tls_is_a_contradiction() -> None:
+    assert faults(MQTT_URL="mqtt://broker", MQTT_CA="/etc/linli/ca.crt") == {
+        "LINLI_MQTT_CA": "needs an mqtts:// address in mqtt_url"
+    }
 
 
 def test_the_environment_wins_over_a_secret_file_and_that_over_toml(tmp_path: Path) -> None:
