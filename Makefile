@@ -55,7 +55,7 @@ servers: .venv/ready-dev ## Find, fetch or build the real servers of the tests
 
 lock: .venv/ready-dev ## Renew requirements/*.txt from pyproject.toml
 	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
-	for extra in demo hub edge; do $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
+	for extra in demo hub postgres edge sim; do $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	$(COMPILE) -c requirements/dev.txt requirements/bootstrap.in -o requirements/bootstrap.txt
 
 clean: ## Remove the environment and what tools left; the cache of servers stays

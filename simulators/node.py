@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -33,6 +34,7 @@ _SHORTEST_RECONNECT_S: Final = 1.0
 _SOCKET_OPTIONS: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 """Small messages go out at once."""
 _GOODBYE_S: Final = 2.0
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _LOGGER: Final = logging.getLogger("linli.sim.mqtt")
 _LOGGER.setLevel(logging.ERROR)
 
@@ -51,18 +53,23 @@ class Broker:
 
     host: str
     port: int
+    tls: bool = False
 
     @classmethod
     def from_url(cls, url: str) -> "Broker":
-        """Read `mqtt://host:port`; raise `BadInput` for anything else."""
+        """Read `mqtt://host[:port]` or `mqtts://host[:port]`; raise `BadInput` for anything else."""
         parts = urlsplit(url)
         try:
-            port = parts.port or 1883
+            port = parts.port or _PORTS.get(parts.scheme, 0)
         except ValueError:
             raise BadInput(f"{url!r} names no port") from None
-        if parts.scheme != "mqtt" or not parts.hostname:
-            raise BadInput(f"{url!r} is not mqtt://host:port")
-        return cls(parts.hostname, port)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise BadInput(f"{url!r} is not mqtt://host:port or mqtts://host:port")
+        return cls(parts.hostname, port, tls=parts.scheme == "mqtts")
+
+    def authorities(self) -> ssl.SSLContext | None:
+        """Return what its certificate is checked against: the system's authorities, or those of SSL_CERT_FILE."""
+        return ssl.create_default_context() if self.tls else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +201,7 @@ class Node:
             keepalive=KEEPALIVE_S,
             logger=_LOGGER,
             socket_options=_SOCKET_OPTIONS,
+            tls_context=self._broker.authorities(),
             will=None if sos else self._will(),
         )
         async with client, asyncio.TaskGroup() as group:
