@@ -1,6 +1,7 @@
 """What the rules say of a batch: worked out beside the state, so that its transaction only has to write it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
 
 from hub.events import ConditionCleared, ConditionRaised, Event, RepairProven
 from hub.ingest.directory import Directory
@@ -8,6 +9,7 @@ from hub.ingest.intake import Run
 from hub.ingest.ports import DeviceEvent
 from hub.rules.deadband import Deadband, deadband_after
 from hub.rules.facility import (
+    FacilityRules,
     FacilityState,
     ReadingInput,
     evaluate_reading,
@@ -16,66 +18,89 @@ from hub.rules.facility import (
     note_contact,
 )
 from hub.rules.rule import Cleared, Effect, Raised
-from hub.telemetry.point import Series
+from hub.telemetry.point import Point, Series
 from hub.vocabulary import Subject, rest_id
 
 StateOf = Callable[[str, str], FacilityState]
 """(facility's REST id, node's REST id) → the state that is installed now."""
+Steady = tuple[Series, Deadband]
+_NONE_STEADY: Final[Mapping[str, Steady]] = {}
 
 
 class Judgement:
     """Facilities after a batch, each judged from the state it had: `bases`, for as long as nobody else moves them."""
 
-    def __init__(self, directory: Directory, state_of: StateOf, *, only: Collection[str] | None = None) -> None:
-        """Judge nothing yet; `only` leaves the other facilities out."""
+    def __init__(
+        self,
+        directory: Directory,
+        state_of: StateOf,
+        *,
+        steady: Mapping[str, Steady] = _NONE_STEADY,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Judge nothing yet; `steady` are deadbands of former batches, `only` leaves the other facilities out."""
         self._directory = directory
         self._state_of = state_of
+        self._former = steady
         self._only = only
         self._bands: dict[Series, Deadband] = {}
-        self._banded: dict[str, Series] = {}
         self.bases: dict[str, FacilityState] = {}
         self.states: dict[str, FacilityState] = {}
         self.events: dict[str, list[Event]] = {}
         """What happened, by facility."""
+        self.steady: dict[str, Steady] = {}
+        """Facilities at whose newest reading a deadband stands."""
 
     def take(self, runs: Sequence[Run], events: Sequence[DeviceEvent]) -> None:
         """Judge readings and device events, in their order."""
         bands = self._bands
         for run in runs:
             received_ms = run.received_ms
-            for series, at_ms, seq, quality, numbers in run.points:
+            for point in run.points:
+                series, at_ms, _, quality, numbers = point
                 band = bands.get(series)
                 if band is None or not band.take(at_ms, received_ms, quality, numbers):
-                    values = dict(zip(series.fields, numbers, strict=True))
-                    ref = run.refs.get(seq)
-                    self._judge(
-                        series,
-                        ReadingInput(series.device, series.node, series.kind, at_ms, received_ms, quality, values, ref),
-                    )
+                    self._judge(point, received_ms, run.refs.get(point.seq))
         for event in events:
             self._note(event)
-        for facility in list(self._banded):
-            self._settle(facility)
+        for facility, (_, band) in self.steady.items():
+            band.settle(self.states[facility])
 
-    def _judge(self, series: Series, reading: ReadingInput) -> None:
+    def _judge(self, point: Point, received_ms: int, ref: str | None) -> None:
+        series, at_ms, _, quality, numbers = point
         facility = rest_id(series.site, series.facility)
-        state = self._state(facility, rest_id(series.site, series.node))
-        if state is None:
-            return
-        self._settle(facility)
         rules = self._directory.rules_of(facility)
-        device, node, kind, at_ms, received_ms, _, _, ref = reading
+        state = self.states.get(facility)
+        if state is None:
+            state = self._state(facility, rest_id(series.site, series.node))
+            if state is None:
+                return
+            if self._resume(facility, rules, series) and self._bands[series].take(at_ms, received_ms, quality, numbers):
+                return
+        self._settle(facility)
+        device, node, kind = series.device, series.node, series.kind
         interval_ms = rules.intervals_ms.get(device)
         history = is_late(state, kind=kind, at_ms=at_ms, received_ms=received_ms, interval_ms=interval_ms)
         if history or (ref is not None and not first_heard(state, device=device, ref=ref)):
             _, effects = note_contact(rules, state, device=device, node=node, received_ms=received_ms)
         else:
+            values = dict(zip(series.fields, numbers, strict=True))
+            reading = ReadingInput(device, node, kind, at_ms, received_ms, quality, values, ref)
             _, effects = evaluate_reading(rules, state, reading)
             band = None if ref is not None or effects else deadband_after(rules, state, reading, series.fields)
             if band is not None:
                 self._bands[series] = band
-                self._banded[facility] = series
+                self.steady[facility] = (series, band)
         self._tell(series.site, facility, effects)
+
+    def _resume(self, facility: str, rules: FacilityRules, series: Series) -> bool:
+        """Go on with the deadband of a former batch where the facility still stands on it."""
+        former = self._former.get(facility)
+        if former is None or former[0] != series or not former[1].resume(rules, self.bases[facility]):
+            return False
+        self._bands[series] = former[1]
+        self.steady[facility] = former
+        return True
 
     def _note(self, event: DeviceEvent) -> None:
         facility = event.facility
@@ -88,12 +113,12 @@ class Judgement:
         self._tell(event.site, facility, effects)
 
     def _settle(self, facility: str) -> None:
-        """Evaluate the newest of the readings that a deadband took."""
-        series = self._banded.pop(facility, None)
-        if series is not None:
-            newest = self._bands.pop(series).newest()
-            _, effects = evaluate_reading(self._directory.rules_of(facility), self.states[facility], newest)
-            self._tell(series.site, facility, effects)
+        """Leave a facility's deadband: something else is to be judged."""
+        left = self.steady.pop(facility, None)
+        if left is not None:
+            series, band = left
+            del self._bands[series]
+            band.leave(self.states[facility])
 
     def _state(self, facility: str, node: str) -> FacilityState | None:
         state = self.states.get(facility)

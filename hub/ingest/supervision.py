@@ -11,7 +11,7 @@ from hub.events import NodeChanged
 from hub.ingest.decoding import StatusItem
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.intake import Intake
-from hub.ingest.judgement import Judgement, events_of
+from hub.ingest.judgement import Judgement, Steady, events_of
 from hub.ingest.ports import Transactions, Unit
 from hub.rules import node as node_rule
 from hub.rules.facility import (
@@ -51,6 +51,7 @@ class Supervisor:
         self._directory = directory
         self._facilities: dict[str, FacilityState] = {}
         self._nodes: dict[str, NodeState] = {}
+        self._steady: dict[str, Steady] = {}
         self._listening: dict[str, int | None] = {}
 
     def start(self, transactions: Transactions) -> None:
@@ -73,9 +74,23 @@ class Supervisor:
 
     def judge(self, transactions: Transactions, intake: Intake) -> Judgement:
         """Judge a batch before its transaction begins: who needs the state meanwhile does not wait for it."""
-        judgement = Judgement(self._directory, lambda facility, node: self._state(transactions, facility, node))
+        judgement = self.judgement(transactions)
         judgement.take(intake.runs, intake.events)
         return judgement
+
+    def judgement(self, transactions: Transactions) -> Judgement:
+        """Return a judgement of nothing yet."""
+        return Judgement(
+            self._directory, lambda facility, node: self._state(transactions, facility, node), steady=self._steady
+        )
+
+    def wake_once_heard(self, node: NodeEntry, at_ms: int) -> int | None:
+        """Return the deadline of a node once it was heard at `at_ms`; None where more follows from that."""
+        former = self._nodes.get(node.id)
+        if former is None or former.offline or former.heard_since_return is not None:
+            return None
+        heard, _ = node_rule.note_contact(self._directory.node_rules(node.site), former, at_ms=at_ms)
+        return heard.wake_at_ms
 
     def evaluate(self, unit: Unit, intake: Intake, heard: Mapping[str, Heard], judged: Judgement) -> None:
         """Bring a batch and who was heard into its transaction.
@@ -90,6 +105,7 @@ class Supervisor:
         for facility in judged.states:
             unit.emit(*(again if facility in moved else judged).events.get(facility, ()))
         self._save(unit, {**judged.states, **again.states}, nodes)
+        unit.on_committed(lambda: self._steady.update({**judged.steady, **again.steady}))
 
     def note_status(self, unit: Unit, item: StatusItem) -> None:
         """Keep what a node says of itself; planned silence moves its deadline."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hub.rules.communication_failure import Silence
-from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, lateness_horizon_ms
+from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, evaluate_reading, lateness_horizon_ms
 
 _LEVEL: Final = "fill_percent"
 _BATTERY: Final = "battery_percent"
@@ -17,18 +17,35 @@ class Deadband:
     Evaluating the newest of them leaves the state that evaluating each would leave, without effects.
     """
 
-    __slots__ = ("_battery", "_ceiling", "_evaluated", "_fields", "_horizon_ms", "_level", "_newest", "_percent")
+    __slots__ = (
+        "_battery",
+        "_ceiling",
+        "_evaluated",
+        "_fields",
+        "_horizon_ms",
+        "_level",
+        "_newest",
+        "_percent",
+        "_rules",
+        "_settled",
+        "_state",
+    )
 
-    def __init__(self, evaluated: ReadingInput, fields: Sequence[str], *, ceiling: float, horizon_ms: int) -> None:
-        """Begin at the reading that was evaluated; the level has to stay below `ceiling`, the battery where it is."""
+    def __init__(
+        self, rules: FacilityRules, state: FacilityState, evaluated: ReadingInput, fields: Sequence[str]
+    ) -> None:
+        """Begin at the reading that left `state`: the level stays below the threshold, the battery where it is."""
+        self._rules = rules
+        self._state: FacilityState | None = state
         self._evaluated = evaluated
         self._fields = fields
-        self._ceiling = ceiling
-        self._horizon_ms = horizon_ms
+        self._ceiling = rules.bin_full.enter_percent
+        self._horizon_ms = lateness_horizon_ms(rules.intervals_ms.get(evaluated.device))
         self._level = fields.index(_LEVEL)
         self._battery = fields.index(_BATTERY) if _BATTERY in fields else None
         self._percent = evaluated.values.get(_BATTERY)
         self._newest = (evaluated.at_ms, evaluated.received_ms, evaluated.quality, tuple(evaluated.values.values()))
+        self._settled = self._newest
 
     def take(self, at_ms: int, received_ms: int, quality: int, numbers: tuple[float, ...]) -> bool:
         """Tell whether a reading lies within, and go on from it."""
@@ -45,11 +62,25 @@ class Deadband:
             return True
         return False
 
-    def newest(self) -> ReadingInput:
-        """Return the newest reading that was taken, the evaluated one where none was."""
+    def resume(self, rules: FacilityRules, state: FacilityState) -> bool:
+        """Go on from where it was settled; False where anything else has moved the facility or its rules since."""
+        self._newest = self._settled
+        return self._state is state and self._rules is rules
+
+    def settle(self, state: FacilityState) -> None:
+        """Bring `state` to the newest reading that was taken, and stand on it from now on."""
         at_ms, received_ms, quality, numbers = self._newest
+        device, node, kind, *_ = self._evaluated
         values = dict(zip(self._fields, numbers, strict=True))
-        return self._evaluated._replace(at_ms=at_ms, received_ms=received_ms, quality=quality, values=values)
+        newest = ReadingInput(device, node, kind, at_ms, received_ms, quality, values)
+        _, effects = evaluate_reading(self._rules, state, newest)
+        assert not effects, effects  # noqa: S101 a reading that says something is not taken
+        self._state, self._settled = state, self._newest
+
+    def leave(self, state: FacilityState) -> None:
+        """Settle for the last time: what is judged next moves the same state beyond."""
+        self.settle(state)
+        self._state = None
 
 
 def deadband_after(
@@ -66,5 +97,4 @@ def deadband_after(
         return None
     if contact.silence is not Silence.NONE or contact.proving is not None or contact.heard_ms != evaluated.received_ms:
         return None
-    horizon_ms = lateness_horizon_ms(rules.intervals_ms.get(evaluated.device))
-    return Deadband(evaluated, fields, ceiling=rules.bin_full.enter_percent, horizon_ms=horizon_ms)
+    return Deadband(rules, state, evaluated, fields)
