@@ -21,7 +21,7 @@ from hub.events import (
 )
 from hub.notification import service as notification
 from hub.notification.messages import ALERT_ATTENTION, ALERT_NEWS, ORDER_ATTENTION, ORDER_NEWS, Message
-from hub.notification.ports import NotificationRepository, WebhookRepository
+from hub.notification.ports import NotificationRepository, PersonChannelRepository, WebhookRepository
 from hub.notification.stream import StreamKind, StreamRepository
 from hub.notification.texts import shipped_texts
 from hub.vocabulary import FAULTS
@@ -64,6 +64,8 @@ class Unit(Protocol):
     def notifications(self) -> NotificationRepository: ...
     @property
     def webhooks(self) -> WebhookRepository: ...
+    @property
+    def person_channels(self) -> PersonChannelRepository: ...
     @property
     def stream(self) -> StreamRepository: ...
     @property
@@ -210,7 +212,7 @@ def notify_of_alert(unit: Unit, event: AlertChanged, at_ms: int) -> Iterable[Eve
         alert=alert.id,
         life_safety=alert.life_safety and event.step in ALERT_ATTENTION,
     )
-    notification.tell(unit.notifications, unit.webhooks, message, texts=shipped_texts(), new_id=unit.new_id)
+    _tell(unit, message)
     return ()
 
 
@@ -233,9 +235,10 @@ def notify_of_order(unit: Unit, event: WorkOrderChanged, at_ms: int) -> Iterable
         },
         at_ms=at_ms,
         work_order=order.id,
+        crew=order.crew,
         life_safety=order.life_safety and event.step in ORDER_ATTENTION,
     )
-    notification.tell(unit.notifications, unit.webhooks, message, texts=shipped_texts(), new_id=unit.new_id)
+    _tell(unit, message)
     return ()
 
 
@@ -286,6 +289,12 @@ REACTIONS: Final[Mapping[type[Event], tuple[Handler, ...]]] = {
     SosReceiptChanged: (),  # told by a listener, after the commit
 }
 """Event → what follows, in this order; an alert has its order before anybody is told of it."""
+
+
+def _tell(unit: Unit, message: Message) -> None:
+    notification.tell(
+        unit.notifications, unit.webhooks, unit.person_channels, message, texts=shipped_texts(), new_id=unit.new_id
+    )
 
 
 def _order_over(unit: Unit, order_id: str) -> bool:

@@ -1,11 +1,12 @@
 """The console channel: one line of text per message."""
 
 import json
+from collections.abc import Sequence
 from typing import TextIO
 
 from hub.notification.outbox import Delivery, Notification, Outcome
+from hub.notification.ports import Target
 from hub.notification.texts import LOCALES
-from hub.notification.webhook import Webhook
 
 
 class ConsoleSender:
@@ -15,9 +16,12 @@ class ConsoleSender:
         """Keep the stream; it is not closed here."""
         self._stream = stream
 
-    def send(self, row: Notification, webhook: Webhook | None) -> Delivery:
-        """Write the line."""
-        del webhook
+    def send(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
+        """Write the lines."""
+        del target
+        return [self._write(row) for row in rows]
+
+    def _write(self, row: Notification) -> Delivery:
         message = json.loads(row.body)
         sentences = " | ".join(str(message["data"]["text"][locale]) for locale in LOCALES)
         try:

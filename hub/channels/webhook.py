@@ -1,6 +1,6 @@
 """The webhook channel: one signed POST per message, as Standard Webhooks describes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -8,6 +8,8 @@ import httpx2
 
 from hub.errors import InvalidError
 from hub.notification.outbox import Delivery, Notification, Outcome
+from hub.notification.person_channel import without_secrets
+from hub.notification.ports import Target
 from hub.notification.webhook import Webhook, signed_headers
 
 TIMEOUT_S: Final = 5.0
@@ -16,15 +18,19 @@ _LONGEST_ERROR: Final = 200
 
 
 class WebhookSender:
-    """Posts messages; 2xx is sent, 410 is gone, anything else is tried again. Redirects are not followed."""
+    """Posts messages; 2xx is delivered, 410 is gone, anything else is tried again. Redirects are not followed."""
 
     def __init__(self, client: httpx2.Client, *, now_ms: Callable[[], int]) -> None:
         """Keep the client, which is not closed here; `now_ms` is real time, which receivers compare with theirs."""
         self._client = client
         self._now_ms = now_ms
 
-    def send(self, row: Notification, webhook: Webhook | None) -> Delivery:
-        """Post the body to the webhook's address; the answer's body is not read."""
+    def send(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
+        """Post each body to the webhook's address; the answer's body is not read."""
+        webhook = target if isinstance(target, Webhook) else None
+        return [self._post(row, webhook) for row in rows]
+
+    def _post(self, row: Notification, webhook: Webhook | None) -> Delivery:
         if webhook is None or webhook.disabled_at_ms is not None:
             return Delivery(Outcome.GONE, "the webhook was removed or disabled")
         body = row.body.encode()
@@ -33,9 +39,10 @@ class WebhookSender:
             with self._client.stream("POST", webhook.url, content=body, headers=dict(headers)) as response:
                 status = response.status_code
         except (httpx2.HTTPError, httpx2.InvalidURL, InvalidError, UnicodeError) as error:
-            return Delivery(Outcome.RETRY, f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
+            reason = without_secrets(f"{type(error).__name__}: {error}", webhook.url)
+            return Delivery(Outcome.RETRY, reason[:_LONGEST_ERROR])
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            return Delivery(Outcome.SENT)
+            return Delivery(Outcome.DELIVERED)
         if status == HTTPStatus.GONE:
             return Delivery(Outcome.GONE, "HTTP 410: the receiver wants nothing any more")
         return Delivery(Outcome.RETRY, f"HTTP {status}")

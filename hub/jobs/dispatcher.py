@@ -1,8 +1,9 @@
 """The dispatcher: sends the rows of the notification outbox; SOS has threads of its own and waits behind nothing.
 
 Each lane has one named thread that leases what is due, and a pool that sends it; what goes to one place goes there one
-after the other, so that a slow receiver keeps only itself waiting. A commit that people are told of wakes the lane, and
-its timer for the retries.
+after the other, so that a slow receiver keeps only itself waiting, and places that failed before take half of the pool
+at most. What waits for a person's channel goes there as one message, once its pace allows one. A commit that people are
+told of wakes the lane, and its timer for the retries.
 """
 
 import threading
@@ -19,25 +20,29 @@ from hub.alerts.ports import AlertRepository, PressRepository
 from hub.events import AlertChanged, Event, WorkOrderChanged
 from hub.notification import outbox
 from hub.notification import service as notification
-from hub.notification.messages import ALERT_ATTENTION, ALERT_NEWS, ORDER_ATTENTION, ORDER_NEWS
-from hub.notification.outbox import Channel, Delivery, Notification, NotificationState, Outcome
-from hub.notification.ports import NotificationRepository, Sender, WebhookRepository
-from hub.notification.webhook import Webhook
+from hub.notification.messages import ALERT_ATTENTION, ALERT_NEWS, ORDER_ATTENTION, ORDER_NEWS, TEST
+from hub.notification.outbox import Channel, Delivery, Notification, NotificationState
+from hub.notification.pace import Wait
+from hub.notification.person_channel import PersonChannel
+from hub.notification.ports import NotificationRepository, PersonChannelRepository, Sender, Target, WebhookRepository
 from hub.vocabulary import FAULTS
 from hub.workorders.ports import OrderRepository
 
-LIFE_SAFETY_SENDERS: Final = 16
+LIFE_SAFETY_SENDERS: Final = 32
 """Places that SOS messages can go to at the same time."""
 OTHER_SENDERS: Final = 8
 """Places that all other messages can go to at the same time."""
 LONGEST_WAIT_S: Final = 1.0
 """The timer looks at least so often, for another hub's rows and for simulated time."""
 CONSOLE_RUN: Final = 50
-"""Messages the console takes in one go; a webhook takes one, for a lease has to outlast the sending."""
+"""Messages the console takes in one go; a webhook takes one, for a lease has to outlast the sending.
+
+A person's channel takes all that is due, as one message.
+"""
 _BATCH: Final = 200
 _CLASSES_OF_LIFE: Final = frozenset(fault.fault_class for fault in FAULTS.values() if fault.life_safety)
 
-_Leased = tuple[Notification, Webhook | None]
+_LONGEST_RUN: Final = {Channel.CONSOLE: CONSOLE_RUN, Channel.WEBHOOK: 1, Channel.APPRISE: _BATCH}
 
 log = structlog.get_logger("hub.notification")
 
@@ -55,6 +60,8 @@ class DispatchUnit(Protocol):
     def notifications(self) -> NotificationRepository: ...
     @property
     def webhooks(self) -> WebhookRepository: ...
+    @property
+    def person_channels(self) -> PersonChannelRepository: ...
     def emit(self, *events: Event) -> None: ...
 
 
@@ -64,8 +71,25 @@ Begin = Callable[[bool], AbstractContextManager[DispatchUnit]]
 
 
 @dataclass(frozen=True, slots=True)
+class _Run:
+    """Leased rows of one place."""
+
+    rows: Sequence[Notification]
+    target: Target | None
+
+    @property
+    def place(self) -> str:
+        return self.rows[0].place
+
+    @property
+    def again(self) -> bool:
+        """Whether an attempt failed before, or its sender died."""
+        return self.rows[0].attempts > 1
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of an attempt, for metrics; `delay_ms` runs from the event to its arrival, or to this failure."""
+    """What became of an attempt, for metrics; `delay_ms` runs from when it was to leave to its arrival or failure."""
 
     row: Notification
     delivery: Delivery
@@ -143,7 +167,10 @@ class _Lane:
         self._condition = threading.Condition()
         self._woken = False
         self._ending = False
-        self._busy: set[str] = set()
+        self._busy: dict[str, bool] = {}
+        """The places that something is under way to, and whether it failed before."""
+        self._resting: dict[str, int] = {}
+        """The places whose pace allows no message before then."""
         self._passed_over = False
         """A turn has left out what may be due for a busy place: the end of its run has to look again."""
         self._thread: threading.Thread | None = None
@@ -190,59 +217,87 @@ class _Lane:
     def _turn(self, pool: ThreadPoolExecutor) -> float:
         """Lease what is due and can be sent now; return how long to wait for more, in seconds."""
         at_ms = self._now_ms()
+        self._resting = {place: ready_ms for place, ready_ms in self._resting.items() if ready_ms > at_ms}
         with self._condition:
-            busy = frozenset(self._busy)
+            busy = dict(self._busy)
             self._passed_over = bool(busy)
         if len(busy) >= self._workers:
             return LONGEST_WAIT_S
+        skip = {*busy, *self._resting}
         with self._read() as unit:
-            found = unit.notifications.due(life_safety=self.life_safety, at_ms=at_ms, busy=busy, limit=_BATCH)
+            found = unit.notifications.due(life_safety=self.life_safety, at_ms=at_ms, busy=skip, limit=_BATCH)
             next_ms = unit.notifications.next_due_ms(life_safety=self.life_safety, after_ms=at_ms)
-        runs = _runs(found)[: self._workers - len(busy)]
-        if sum(len(run) for run in runs) < len(found):
+        waiting = _runs(found)
+        runs = self._startable(waiting, busy)
+        if len(runs) < len(waiting) or sum(len(run) for run in runs) < len(found):
             with self._condition:
                 self._passed_over = True
         leased = self._lease(runs, at_ms) if runs else []
         for run in leased:
             with self._condition:
-                self._busy.add(run[0][0].place)
+                self._busy[run.place] = run.again
             pool.submit(self._send, run)
         if len(leased) < len(runs) or (runs and len(found) == _BATCH):  # there may be more behind them
             return 0
-        return LONGEST_WAIT_S if next_ms is None else min((next_ms - at_ms) / 1_000, LONGEST_WAIT_S)
+        waits = [wait for wait in (next_ms, *self._resting.values()) if wait is not None]
+        return min(LONGEST_WAIT_S, *((wait - at_ms) / 1_000 for wait in waits)) if waits else LONGEST_WAIT_S
 
-    def _lease(self, runs: Sequence[Sequence[Notification]], at_ms: int) -> list[list[_Leased]]:
-        """Return what this sender holds of the runs; those of a webhook that is gone end here."""
+    def _startable(self, runs: Sequence[list[Notification]], busy: Mapping[str, bool]) -> list[list[Notification]]:
+        """Return the runs that there is a worker for: those that never failed first, others on half of the workers."""
+        fresh = [run for run in runs if run[0].attempts == 0]
+        again = [run for run in runs if run[0].attempts > 0]
+        spare = max(self._workers // 2 - sum(busy.values()), 0)
+        return (fresh + again[:spare])[: self._workers - len(busy)]
+
+    def _lease(self, runs: Sequence[Sequence[Notification]], at_ms: int) -> list[_Run]:
+        """Return what this sender holds of the runs; those of a target that is gone end here."""
         with self._begin(self.life_safety) as unit:
-            leased = [[held for row in run if (held := _leased(unit, row, at_ms)) is not None] for run in runs]
-        return [run for run in leased if run]
+            found = [self._leased(unit, run, at_ms) for run in runs]
+        return [run for run in found if run is not None]
 
-    def _send(self, run: Sequence[_Leased]) -> None:
+    def _leased(self, unit: DispatchUnit, rows: Sequence[Notification], at_ms: int) -> _Run | None:
+        target = _target(unit, rows[0])
+        if target is None and rows[0].channel is not Channel.CONSOLE:
+            for row in rows:
+                unit.notifications.save(outbox.cancel(row), was=row.state, attempts=row.attempts)
+            return None
+        if isinstance(target, PersonChannel):
+            leaving = notification.gather(unit.person_channels, target, rows, at_ms=at_ms)
+            if isinstance(leaving, Wait):
+                self._resting[rows[0].place] = leaving.ready_ms
+                return None
+            rows = leaving
+        held = [notification.lease(unit.notifications, row, at_ms=at_ms) for row in rows]
+        mine = [row for row in held if row is not None]
+        return _Run(mine, target) if mine else None
+
+    def _send(self, run: _Run) -> None:
         """Send a run to its place; whatever goes wrong here, its leases run out and it is sent again."""
         arrived = False
         try:
-            deliveries = [(row, self._attempt(row, webhook)) for row, webhook in self._still_held(run)]
-            arrived = self._settle([(row, delivery) for row, delivery in deliveries if delivery is not None])
+            rows = self._still_held(run.rows)
+            deliveries = self._attempt(rows, run.target) if rows else ()
+            arrived = self._settle(list(zip(rows, deliveries, strict=False)))
         except Exception as error:
-            log.exception("notification.run_failed", place=run[0][0].place, reason=str(error))
+            log.exception("notification.run_failed", place=run.place, reason=str(error))
         finally:
             with self._condition:
-                self._busy.discard(run[0][0].place)
+                self._busy.pop(run.place, None)
                 if self._passed_over or not arrived:
                     self._woken = True
                     self._condition.notify()
 
-    def _still_held(self, run: Sequence[_Leased]) -> list[_Leased]:
+    def _still_held(self, rows: Sequence[Notification]) -> list[Notification]:
         """Look once more: somebody may have acknowledged since the rows were leased."""
         with self._read() as unit:
-            return [held for held in run if _is_held(unit.notifications.get(held[0].id), held[0])]
+            return [row for row in rows if _is_held(unit.notifications.get(row.id), row)]
 
-    def _attempt(self, row: Notification, webhook: Webhook | None) -> Delivery | None:
+    def _attempt(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
         try:
-            return self._senders[row.channel].send(row, webhook)
-        except Exception as error:  # the lease runs out and the row is sent again under the same id
-            log.exception("notification.attempt_failed", notification=row.id, reason=str(error))
-            return None
+            return self._senders[rows[0].channel].send(rows, target)
+        except Exception as error:  # the leases run out and the rows are sent again under the same ids
+            log.exception("notification.attempt_failed", notification=rows[0].id, reason=str(error))
+            return ()
 
     def _settle(self, deliveries: Sequence[tuple[Notification, Delivery]]) -> bool:
         """Keep what became of the attempts; tell whether all arrived."""
@@ -256,8 +311,8 @@ class _Lane:
         for kept, (row, delivery) in zip(settled, deliveries, strict=True):
             if kept is not None and kept.state is NotificationState.FAILED:
                 log.error("notification.failed", notification=row.id, channel=row.channel.value, reason=kept.error)
-            self._on_attempt(Attempt(kept or row, delivery, max(at_ms - row.created_at_ms, 0)))
-        return all(delivery.outcome is Outcome.SENT for _, delivery in deliveries)
+            self._on_attempt(Attempt(kept or row, delivery, max(at_ms - row.wanted_at_ms, 0)))
+        return all(delivery.arrived for _, delivery in deliveries)
 
 
 def told_of(event: Event) -> bool | None:
@@ -287,18 +342,21 @@ def _runs(found: Sequence[Notification]) -> list[list[Notification]]:
     runs: dict[str, list[Notification]] = {}
     for row in found:
         run = runs.setdefault(row.place, [])
-        if len(run) < (CONSOLE_RUN if row.channel is Channel.CONSOLE else 1):
+        if len(run) < _LONGEST_RUN[row.channel]:
             run.append(row)
     return list(runs.values())
 
 
-def _leased(unit: DispatchUnit, row: Notification, at_ms: int) -> _Leased | None:
-    webhook = unit.webhooks.get(row.target) if row.channel is Channel.WEBHOOK else None
-    if row.channel is Channel.WEBHOOK and (webhook is None or webhook.disabled_at_ms is not None):
-        unit.notifications.save(outbox.cancel(row), was=row.state, attempts=row.attempts)
-        return None
-    held = notification.lease(unit.notifications, row, at_ms=at_ms)
-    return None if held is None else (held, webhook)
+def _target(unit: DispatchUnit, row: Notification) -> Target | None:
+    """Return where the row goes; None for the console, and where nothing may go any more."""
+    match row.channel:
+        case Channel.CONSOLE:
+            return None
+        case Channel.WEBHOOK:
+            target = unit.webhooks.get(row.target)
+        case Channel.APPRISE:
+            target = unit.person_channels.get(row.target)
+    return None if target is None or target.disabled_at_ms is not None else target
 
 
 def _is_held(stored: Notification | None, row: Notification) -> bool:
@@ -306,10 +364,12 @@ def _is_held(stored: Notification | None, row: Notification) -> bool:
 
 
 def _kept(unit: DispatchUnit, row: Notification, delivery: Delivery, at_ms: int) -> Notification | None:
-    arrived = delivery.outcome is Outcome.SENT
+    arrived = delivery.arrived
     settled = notification.settle(
         unit.notifications, unit.webhooks, row, delivery, wanted=arrived or wanted(unit, row), at_ms=at_ms
     )
     if arrived and row.life_safety and row.alert is not None:
         unit.emit(*alerts.mark_notified(unit.alerts, unit.presses, row.alert, at_ms=at_ms))
+    if arrived and row.step == TEST:
+        notification.verified(unit.person_channels, row.target, at_ms=at_ms)
     return settled

@@ -23,6 +23,8 @@ ORDER_ATTENTION: Final = ("opened", "assigned", "unverified", "reopened")
 """Steps by which an order asks for its crew, or a dispatcher."""
 ORDER_NEWS: Final = ("cancelled", "closed")
 """Steps of an order that are told, but ask for nobody."""
+TEST: Final = "test"
+"""The step of a message that a person sends to a channel of theirs to see whether it works."""
 WEBHOOK_EVENTS: Final = (
     *(f"alert.{step}" for step in (*ALERT_ATTENTION, *ALERT_NEWS)),
     *(f"work_order.{step}" for step in (*ORDER_ATTENTION, *ORDER_NEWS)),
@@ -44,6 +46,8 @@ class Message:
     at_ms: int
     alert: str | None = None
     work_order: str | None = None
+    crew: str | None = None
+    """REST id of the crew that the order is with."""
     life_safety: bool = False
     """It asks for help: it goes before everything else and is repeated for as long as it matters."""
 

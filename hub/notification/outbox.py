@@ -11,7 +11,7 @@ FIRST_DELAY_S: Final = 5
 """Wait after the first failure of anything else; doubles with each further one, up to `LONGEST_DELAY_S`."""
 LONGEST_DELAY_S: Final = 3_600
 GIVE_UP_S: Final = 86_400
-"""Age at which anything but an SOS counts as failed."""
+"""How long after it was to leave anything but an SOS counts as failed."""
 LEASE_S: Final = 30
 """How long a sender may take; longer than any send, so that only a dead sender's row is taken by another."""
 
@@ -21,6 +21,8 @@ class Channel(StrEnum):
 
     CONSOLE = "console"
     WEBHOOK = "webhook"
+    APPRISE = "apprise"
+    """A person's own channel, at any of the services that apprise knows."""
 
 
 class NotificationState(StrEnum):
@@ -44,15 +46,21 @@ class Notification:
     step: str
     channel: Channel
     target: str
-    """Of a webhook: its id. Of the console: `console`."""
+    """Of a webhook or a person's channel: its id. Of the console: `console`. An address never stands here."""
+    person: str | None = None
+    """Whose channel it is."""
     body: str
     life_safety: bool
     state: NotificationState = NotificationState.PENDING
     attempts: int = 0
     created_at_ms: int
+    due_at_ms: int | None = None
+    """When it was to leave, where that is later than it was written: a digest, or the end of quiet hours."""
     next_attempt_ms: int | None
     leased_until_ms: int | None = None
     sent_at_ms: int | None = None
+    delivered_at_ms: int | None = None
+    failed_at_ms: int | None = None
     error: str | None = None
 
     @property
@@ -60,11 +68,19 @@ class Notification:
         """Where it goes; rows of one place are sent one after the other."""
         return f"{self.channel}:{self.target}"
 
+    @property
+    def wanted_at_ms(self) -> int:
+        """When it was to leave."""
+        return self.created_at_ms if self.due_at_ms is None else self.due_at_ms
+
 
 class Outcome(StrEnum):
     """What a channel says of an attempt."""
 
     SENT = "sent"
+    """The channel took it."""
+    DELIVERED = "delivered"
+    """The receiver itself has it."""
     RETRY = "retry"
     GONE = "gone"
     """The receiver wants nothing any more."""
@@ -76,6 +92,11 @@ class Delivery:
 
     outcome: Outcome
     error: str | None = None
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it need not be sent again."""
+        return self.outcome in {Outcome.SENT, Outcome.DELIVERED}
 
 
 def lease(row: Notification, *, at_ms: int) -> Notification | None:
@@ -103,11 +124,12 @@ def settle(row: Notification, delivery: Delivery, *, wanted: bool, at_ms: int) -
 
     A row that was cancelled while it was under way stays cancelled, unless it did arrive: that is the truth.
     """
-    if delivery.outcome is Outcome.SENT:
+    if delivery.arrived:
         return replace(
             row,
             state=NotificationState.SENT,
             sent_at_ms=at_ms,
+            delivered_at_ms=at_ms if delivery.outcome is Outcome.DELIVERED else None,
             next_attempt_ms=None,
             leased_until_ms=None,
             error=None,
@@ -116,12 +138,12 @@ def settle(row: Notification, delivery: Delivery, *, wanted: bool, at_ms: int) -
         return row
     over = replace(row, next_attempt_ms=None, leased_until_ms=None, error=delivery.error)
     if delivery.outcome is Outcome.GONE:
-        return replace(over, state=NotificationState.FAILED)
+        return replace(over, state=NotificationState.FAILED, failed_at_ms=at_ms)
     if row.life_safety and not wanted:
         return replace(over, state=NotificationState.CANCELLED)
     next_ms = at_ms + delay_s(row) * 1_000
-    if not row.life_safety and next_ms - row.created_at_ms > GIVE_UP_S * 1_000:
-        return replace(over, state=NotificationState.FAILED)
+    if not row.life_safety and next_ms - row.wanted_at_ms > GIVE_UP_S * 1_000:
+        return replace(over, state=NotificationState.FAILED, failed_at_ms=at_ms)
     return replace(over, state=NotificationState.PENDING, next_attempt_ms=next_ms)
 
 

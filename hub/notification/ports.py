@@ -4,8 +4,13 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hub.notification.outbox import Delivery, Notification, NotificationState
+from hub.notification.person_channel import PersonChannel, Recipient
+from hub.notification.receipts import NotificationQuery
 from hub.notification.webhook import Webhook
-from hub.vocabulary import Subject
+from hub.vocabulary import Role, Subject
+
+Target = Webhook | PersonChannel
+"""Where a channel finds the address that a row only refers to."""
 
 
 class NotificationRepository(Protocol):
@@ -17,6 +22,10 @@ class NotificationRepository(Protocol):
 
     def get(self, notification_id: str) -> Notification | None:
         """Return the row, or None."""
+        ...
+
+    def find(self, query: NotificationQuery) -> Sequence[Notification]:
+        """Return the rows that are asked for, newest first."""
         ...
 
     def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
@@ -74,9 +83,49 @@ class WebhookRepository(Protocol):
         ...
 
 
-class Sender(Protocol):
-    """A channel: takes one message to its target; may block for seconds, never raises for what the network does."""
+class PersonChannelRepository(Protocol):
+    """The channels of people, and the pace of their addresses."""
 
-    def send(self, row: Notification, webhook: Webhook | None) -> Delivery:
-        """Send, and say what became of it."""
+    def get(self, channel_id: str) -> PersonChannel | None:
+        """Return the channel, or None."""
+        ...
+
+    def of_person(self, person: str) -> Sequence[PersonChannel]:
+        """Return a person's channels, newest first."""
+        ...
+
+    def concerned(self, site: str, *, roles: tuple[Role, ...], crew: str | None) -> Sequence[Recipient]:
+        """Return the enabled channels of those in service who hold a role for the site or are in the crew, by age."""
+        ...
+
+    def any(self) -> bool:
+        """Tell whether anybody has a channel."""
+        ...
+
+    def add(self, channel: PersonChannel) -> None:
+        """Store a new channel."""
+        ...
+
+    def save(self, channel: PersonChannel) -> None:
+        """Store the next version; raises `StaleVersionError` where the stored one is not the one before."""
+        ...
+
+    def remove(self, channel_id: str) -> None:
+        """Forget the channel; its unsent messages are cancelled when they come up."""
+        ...
+
+    def spent_until_ms(self, key: str) -> int:
+        """Return when the bucket of an address is full again; 0 where nothing was taken yet."""
+        ...
+
+    def spend(self, key: str, *, was_ms: int, until_ms: int) -> bool:
+        """Keep that a token was taken, where nobody took one since `was_ms` was read; tell whether it was kept."""
+        ...
+
+
+class Sender(Protocol):
+    """A channel: takes what goes to one target now; may block for seconds, never raises for what the network does."""
+
+    def send(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
+        """Send, and say what became of each row."""
         ...

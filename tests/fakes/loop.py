@@ -15,10 +15,12 @@ from hub.errors import ConflictError, StaleVersionError
 from hub.events import Event
 from hub.notification import outbox
 from hub.notification.outbox import Notification, NotificationState
+from hub.notification.person_channel import PersonChannel, Recipient
+from hub.notification.receipts import NotificationQuery, receipt_state
 from hub.notification.stream import StreamEvent, StreamKind
 from hub.notification.webhook import Webhook
 from hub.reactions import react
-from hub.vocabulary import FaultCode, Skill, Subject
+from hub.vocabulary import FaultCode, Role, Skill, Subject
 from hub.workorders.order import OrderLogEntry, OrderState, WorkOrder
 from hub.workorders.ports import CrewLoad, OrderQuery, Windows
 from protocols.ack import SosReceipt
@@ -229,6 +231,20 @@ class MemoryNotifications:
     def get(self, notification_id: str) -> Notification | None:
         return self.rows.get(notification_id)
 
+    def find(self, query: NotificationQuery) -> Sequence[Notification]:
+        found = [
+            row
+            for row in sorted(self.rows.values(), key=lambda row: row.id, reverse=True)
+            if (query.sites is None or row.site in query.sites or (row.person is not None and row.person == query.own))
+            and query.site in {None, row.site}
+            and query.alert in {None, row.alert}
+            and query.work_order in {None, row.work_order}
+            and query.person in {None, row.person}
+            and query.state in {None, receipt_state(row)}
+            and (query.before is None or row.id < query.before)
+        ]
+        return found[: query.limit]
+
     def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
         found = [
             row
@@ -304,6 +320,63 @@ class MemoryWebhooks:
         self.rows.pop(webhook_id, None)
 
 
+@dataclass
+class MemoryPerson:
+    roles: frozenset[tuple[Role, str]] = frozenset()
+    crews: frozenset[str] = frozenset()
+    locale: str = "zh"
+    retired: bool = False
+
+
+class MemoryPersonChannels:
+    def __init__(self) -> None:
+        self.rows: dict[str, PersonChannel] = {}
+        self.people: dict[str, MemoryPerson] = {}
+        self.zones: dict[str, str] = {}
+        self.paces: dict[str, int] = {}
+
+    def get(self, channel_id: str) -> PersonChannel | None:
+        return self.rows.get(channel_id)
+
+    def of_person(self, person: str) -> Sequence[PersonChannel]:
+        found = [row for row in self.rows.values() if row.person == person]
+        return sorted(found, key=lambda row: row.id, reverse=True)
+
+    def concerned(self, site: str, *, roles: tuple[Role, ...], crew: str | None) -> Sequence[Recipient]:
+        wanted = {(role, place) for role in roles for place in (site, "*")}
+        found: list[Recipient] = []
+        for row in sorted(self.rows.values(), key=lambda row: row.id):
+            person = self.people.get(row.person)
+            if person is None or person.retired or row.disabled_at_ms is not None:
+                continue
+            if person.roles & wanted or crew in person.crews:
+                found.append(Recipient(row, person.locale, self.zones.get(site, "Asia/Shanghai")))
+        return found
+
+    def any(self) -> bool:
+        return bool(self.rows)
+
+    def add(self, channel: PersonChannel) -> None:
+        self.rows[channel.id] = channel
+
+    def save(self, channel: PersonChannel) -> None:
+        if self.rows[channel.id].version != channel.version - 1:
+            raise StaleVersionError("changed")
+        self.rows[channel.id] = channel
+
+    def remove(self, channel_id: str) -> None:
+        self.rows.pop(channel_id, None)
+
+    def spent_until_ms(self, key: str) -> int:
+        return self.paces.get(key, 0)
+
+    def spend(self, key: str, *, was_ms: int, until_ms: int) -> bool:
+        if self.paces.get(key, 0) != was_ms:
+            return False
+        self.paces[key] = until_ms
+        return True
+
+
 class MemoryStream:
     def __init__(self) -> None:
         self.rows: list[StreamEvent] = []
@@ -361,6 +434,7 @@ class MemoryUnit:
         self.presses.alerts, self.presses.orders = self.alerts, self.work_orders
         self.notifications = MemoryNotifications()
         self.webhooks = MemoryWebhooks()
+        self.person_channels = MemoryPersonChannels()
         self.stream = MemoryStream()
         self.rule_parameters = FixedParameters()
         self.quarantine = Items()

@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, ScalarSelect, and_, bindparam, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, ScalarSelect, and_, bindparam, false, func, or_, select, update
 
 from hub.notification.outbox import Channel, Notification, NotificationState
+from hub.notification.receipts import NotificationQuery, ReceiptState
 from hub.storage.sql.prepared import Prepared, insertion, one_of
 from hub.storage.sql.tables import crews, facilities, nodes, notifications, sites
 from hub.vocabulary import Subject
@@ -14,6 +15,14 @@ from hub.vocabulary import Subject
 _PENDING: Final = NotificationState.PENDING.value
 _LEASED: Final = NotificationState.LEASED.value
 _UNSENT: Final = (_PENDING, _LEASED)
+_ARRIVED: Final = notifications.c.state == NotificationState.SENT.value
+_BY_RECEIPT: Final[dict[ReceiptState, ColumnElement[bool]]] = {
+    ReceiptState.QUEUED: one_of(notifications.c.state, _UNSENT),
+    ReceiptState.SENT: and_(_ARRIVED, notifications.c.delivered_at_ms.is_(None)),
+    ReceiptState.DELIVERED: and_(_ARRIVED, notifications.c.delivered_at_ms.is_not(None)),
+    ReceiptState.FAILED: notifications.c.state == NotificationState.FAILED.value,
+    ReceiptState.CANCELLED: notifications.c.state == NotificationState.CANCELLED.value,
+}
 
 _ADD: Final = insertion(notifications)
 _GET: Final = Prepared(select(notifications).where(notifications.c.id == bindparam("row_id")))
@@ -23,7 +32,16 @@ _SAVE: Final = Prepared(
         notifications.c.state == bindparam("was"),
         notifications.c.attempts == bindparam("tried"),
     ),
-    columns=("state", "attempts", "next_attempt_ms", "leased_until_ms", "sent_at_ms", "error"),
+    columns=(
+        "state",
+        "attempts",
+        "next_attempt_ms",
+        "leased_until_ms",
+        "sent_at_ms",
+        "delivered_at_ms",
+        "failed_at_ms",
+        "error",
+    ),
 )
 _DUE_ROWS: Final = (
     select(notifications)
@@ -98,6 +116,26 @@ class SqlNotifications:
         row = _GET.first(self._connection, {"row_id": notification_id})
         return None if row is None else _notification(row)
 
+    def find(self, query: NotificationQuery) -> Sequence[Notification]:
+        statement = select(notifications).order_by(notifications.c.id.desc()).limit(query.limit)
+        if query.sites is not None:
+            seen = notifications.c.site.in_(query.sites)
+            own = false() if query.own is None else notifications.c.person == query.own
+            statement = statement.where(or_(seen, own))
+        for column, wanted in (
+            (notifications.c.site, query.site),
+            (notifications.c.alert, query.alert),
+            (notifications.c.work_order, query.work_order),
+            (notifications.c.person, query.person),
+        ):
+            if wanted is not None:
+                statement = statement.where(column == wanted)
+        if query.state is not None:
+            statement = statement.where(_BY_RECEIPT[query.state])
+        if query.before is not None:
+            statement = statement.where(notifications.c.id < query.before)
+        return [_notification(row) for row in self._connection.execute(statement)]
+
     def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
         names = {"for_life": life_safety, "now_ms": at_ms, "at_most": limit}
         if busy:
@@ -139,14 +177,18 @@ def _values(row: Notification) -> dict[str, Any]:
         "step": row.step,
         "channel": row.channel.value,
         "target": row.target,
+        "person": row.person,
         "body": row.body,
         "life_safety": row.life_safety,
         "state": row.state.value,
         "attempts": row.attempts,
         "created_at_ms": row.created_at_ms,
+        "due_at_ms": row.due_at_ms,
         "next_attempt_ms": row.next_attempt_ms,
         "leased_until_ms": row.leased_until_ms,
         "sent_at_ms": row.sent_at_ms,
+        "delivered_at_ms": row.delivered_at_ms,
+        "failed_at_ms": row.failed_at_ms,
         "error": row.error,
     }
 
@@ -160,13 +202,17 @@ def _notification(row: Any) -> Notification:
         step=row.step,
         channel=Channel(row.channel),
         target=row.target,
+        person=row.person,
         body=row.body,
         life_safety=row.life_safety,
         state=NotificationState(row.state),
         attempts=row.attempts,
         created_at_ms=row.created_at_ms,
+        due_at_ms=row.due_at_ms,
         next_attempt_ms=row.next_attempt_ms,
         leased_until_ms=row.leased_until_ms,
         sent_at_ms=row.sent_at_ms,
+        delivered_at_ms=row.delivered_at_ms,
+        failed_at_ms=row.failed_at_ms,
         error=row.error,
     )

@@ -24,6 +24,7 @@ from hub.storage.sql.meta import SqlMeta
 from hub.storage.sql.notifications import SqlNotifications
 from hub.storage.sql.overview import SqlOverview
 from hub.storage.sql.people import SqlCrews, SqlPeople
+from hub.storage.sql.person_channels import SqlPersonChannels
 from hub.storage.sql.presses import SqlPresses
 from hub.storage.sql.quarantine import SqlQuarantine
 from hub.storage.sql.registry import SqlRegistry
@@ -65,6 +66,7 @@ class SqlUnit:
         self.work_orders = SqlWorkOrders(connection)
         self.notifications = SqlNotifications(connection)
         self.webhooks = SqlWebhooks(connection)
+        self.person_channels = SqlPersonChannels(connection)
         self.stream = SqlStream(connection)
         self.overview = SqlOverview(connection)
         self._pending: list[Event] = []

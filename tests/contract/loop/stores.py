@@ -9,27 +9,29 @@ from sqlalchemy import Connection, Engine, insert
 from hub.alerts.alert import Alert, AlertState, Press
 from hub.alerts.ports import AlertRepository, PressRepository
 from hub.notification.outbox import Channel, Notification
-from hub.notification.ports import NotificationRepository, WebhookRepository
+from hub.notification.person_channel import PersonChannel
+from hub.notification.ports import NotificationRepository, PersonChannelRepository, WebhookRepository
 from hub.notification.stream import StreamRepository
 from hub.storage.sql import tables
 from hub.storage.sql.alerts import SqlAlerts
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.notifications import SqlNotifications
+from hub.storage.sql.person_channels import SqlPersonChannels
 from hub.storage.sql.presses import SqlPresses
 from hub.storage.sql.stream import SqlStream
 from hub.storage.sql.webhooks import SqlWebhooks
 from hub.storage.sql.work_orders import SqlWorkOrders
-from hub.vocabulary import Colour, FaultCode, Severity, Skill, Subject
+from hub.vocabulary import Colour, FaultCode, Role, Severity, Skill, Subject
 from hub.workorders.order import OrderReason, OrderState, WorkOrder
 from hub.workorders.ports import OrderRepository
-from tests.fakes.loop import MemoryCrew, MemoryUnit
+from tests.fakes.loop import MemoryCrew, MemoryPerson, MemoryUnit
 
 BIN = Subject("demo", facility="demo.bin-42")
 NODE = Subject("demo", node="demo.pi-1")
 SITE = Subject("demo")
 OTHER = Subject("other", facility="other.bin-1")
 SOS = FaultCode.SOS_PRESSED
-LI, WANG = "01JLI", "01JWANG"
+LI, WANG, GONE = "01JLI", "01JWANG", "01JGONE"
 
 
 class Repositories(Protocol):
@@ -44,6 +46,8 @@ class Repositories(Protocol):
     @property
     def webhooks(self) -> WebhookRepository: ...
     @property
+    def person_channels(self) -> PersonChannelRepository: ...
+    @property
     def stream(self) -> StreamRepository: ...
 
 
@@ -54,6 +58,7 @@ class SqlRepositories:
         self.work_orders = SqlWorkOrders(connection)
         self.notifications = SqlNotifications(connection)
         self.webhooks = SqlWebhooks(connection)
+        self.person_channels = SqlPersonChannels(connection)
         self.stream = SqlStream(connection)
 
 
@@ -102,14 +107,25 @@ def fill(connection: Connection) -> None:
     connection.execute(
         insert(tables.crew_skills), [{"crew": f"{site}.{slug}", "skill": "waste"} for site, slug, _ in crews]
     )
-    person = {"password_hash": "-", "locale": "zh", **made}
+    person = {"password_hash": "-", "locale": "zh", "retired_at_ms": None, **made}
     connection.execute(
         insert(tables.people),
         [
             {"id": LI, "number": 1, "username": "li", "display_name": "李", **person},
-            {"id": WANG, "number": 2, "username": "wang", "display_name": "王", **person},
+            {"id": WANG, "number": 2, "username": "wang", "display_name": "王", **person, "locale": "en"},
+            {"id": GONE, "number": 3, "username": "gone", "display_name": "Gone", **person, "retired_at_ms": 5},
         ],
     )
+    connection.execute(
+        insert(tables.person_roles),
+        [
+            {"person": LI, "role": "operator", "site": "demo"},
+            {"person": WANG, "role": "crew", "site": "demo"},
+            {"person": WANG, "role": "dispatcher", "site": "*"},
+            {"person": GONE, "role": "operator", "site": "demo"},
+        ],
+    )
+    connection.execute(insert(tables.crew_members), [{"crew": "demo.waste-1", "person": WANG}])
 
 
 def in_memory() -> MemoryUnit:
@@ -129,6 +145,13 @@ def in_memory() -> MemoryUnit:
         "demo.waste-1": "Crew waste-1",
     }
     unit.presses.names |= {LI: "李", WANG: "王"}
+    wangs = frozenset({(Role.CREW, "demo"), (Role.DISPATCHER, "*")})
+    operator = frozenset({(Role.OPERATOR, "demo")})
+    unit.person_channels.people |= {
+        LI: MemoryPerson(operator),
+        WANG: MemoryPerson(wangs, frozenset({"demo.waste-1"}), locale="en"),
+        GONE: MemoryPerson(operator, retired=True),
+    }
     return unit
 
 
@@ -198,3 +221,13 @@ def row(number: int = 1, **known: Any) -> Notification:
         "next_attempt_ms": 1_000 + number,
     }
     return Notification(id=f"01JN{number:022d}", **(defaults | known))
+
+
+def channel(number: int = 1, *, person: str = LI, **known: Any) -> PersonChannel:
+    defaults: dict[str, Any] = {
+        "name": "手机",
+        "url": f"wecombot://key-of-robot-{number}",
+        "per_minute": 18,
+        "created_at_ms": 5,
+    }
+    return PersonChannel(id=f"01JC{number:022d}", person=person, **(defaults | known))

@@ -1,10 +1,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from hub.errors import StaleVersionError
 from hub.notification.outbox import NotificationState, lease
+from hub.notification.receipts import NotificationQuery, ReceiptState
 from hub.notification.stream import StreamKind
 from hub.notification.webhook import Webhook
 from tests.contract.loop.stores import BIN, NODE, OTHER, SITE, Repositories, row
@@ -17,6 +19,10 @@ class TestNotifications:
             attempts=3,
             leased_until_ms=5,
             sent_at_ms=6,
+            person="01JLI",
+            due_at_ms=4,
+            delivered_at_ms=7,
+            failed_at_ms=8,
             error="HTTP 503",
             work_order="01JO",
         )
@@ -40,6 +46,35 @@ class TestNotifications:
         assert ids(limit=1) == [row(1).id]
         assert ids(at_ms=1_001) == [row(1).id]
         assert ids(at_ms=1_000) == []
+
+    def test_rows_are_found_by_what_they_are_about_and_by_how_far_they_came(self, stores: Repositories) -> None:
+        stores.notifications.add(
+            row(1),
+            row(2, site="other", alert=None, work_order="01JO"),
+            row(3, site="other", person="01JLI"),
+            row(4, state=NotificationState.SENT, next_attempt_ms=None),
+            row(5, state=NotificationState.SENT, next_attempt_ms=None, delivered_at_ms=9),
+            row(6, state=NotificationState.LEASED, next_attempt_ms=None, leased_until_ms=9),
+        )
+
+        def found(**wanted: Any) -> list[int]:
+            return [int(one.id[4:]) for one in stores.notifications.find(NotificationQuery(**wanted))]
+
+        assert found() == [6, 5, 4, 3, 2, 1]
+        assert found(limit=2) == [6, 5]
+        assert found(before=row(3).id) == [2, 1]
+        assert found(sites=frozenset({"demo"})) == [6, 5, 4, 1]
+        assert found(sites=frozenset({"demo"}), own="01JLI") == [6, 5, 4, 3, 1]
+        assert found(sites=frozenset()) == []
+        assert found(sites=frozenset(), own="01JLI") == [3]
+        assert found(site="other") == [3, 2]
+        assert found(alert="01JA", site="other") == [3]
+        assert found(work_order="01JO") == [2]
+        assert found(person="01JLI") == [3]
+        assert found(state=ReceiptState.QUEUED) == [6, 3, 2, 1]
+        assert found(state=ReceiptState.SENT) == [4]
+        assert found(state=ReceiptState.DELIVERED) == [5]
+        assert found(state=ReceiptState.FAILED) == found(state=ReceiptState.CANCELLED) == []
 
     def test_a_dead_senders_row_is_due_again(self, stores: Repositories) -> None:
         stores.notifications.add(row())

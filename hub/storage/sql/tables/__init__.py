@@ -27,11 +27,13 @@ from hub.storage.sql.tables.loop import (
 )
 from hub.storage.sql.tables.people import (
     audit,
+    channel_paces,
     crew_members,
     crew_skills,
     crews,
     idempotency_keys,
     people,
+    person_channels,
     person_roles,
     sessions,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "alert_log",
     "alerts",
     "audit",
+    "channel_paces",
     "crew_members",
     "crew_skills",
     "crews",
@@ -70,6 +73,7 @@ __all__ = [
     "nodes",
     "notifications",
     "people",
+    "person_channels",
     "person_roles",
     "quarantine",
     "registry_changes",

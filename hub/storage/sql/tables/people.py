@@ -26,6 +26,30 @@ person_roles = Table(
     PrimaryKeyConstraint("person", "role", "site"),
 )
 """A role is held for a site; `*` is every site."""
+person_channels = Table(
+    "person_channels",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("person", String(26), ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("per_minute", Integer, nullable=False),
+    Column("digest_s", Integer, nullable=False),
+    Column("quiet_from_min", Integer),
+    Column("quiet_until_min", Integer),
+    Column("version", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("verified_at_ms", BigInteger),
+    Column("disabled_at_ms", BigInteger),
+)
+"""Ways to reach people; `url` is a secret, notifications refer to the row."""
+channel_paces = Table(
+    "channel_paces",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("spent_until_ms", BigInteger, nullable=False),
+)
+"""The token bucket of an address, by its SHA-256: when it is full again."""
 crews = Table(
     "crews",
     metadata,

@@ -33,7 +33,7 @@ def now_ms() -> int:
 
 def send(answer: Callable[[httpx2.Request], httpx2.Response], *, hook: Webhook | None = HOOK) -> Delivery:
     with httpx2.Client(transport=httpx2.MockTransport(answer)) as client:
-        return WebhookSender(client, now_ms=now_ms).send(ROW, hook)
+        return WebhookSender(client, now_ms=now_ms).send([ROW], hook)[0]
 
 
 def test_the_receiver_can_verify_what_was_posted() -> None:
@@ -43,7 +43,7 @@ def test_the_receiver_can_verify_what_was_posted() -> None:
         seen.append(request)
         return httpx2.Response(204)
 
-    assert send(answer) == Delivery(Outcome.SENT)
+    assert send(answer) == Delivery(Outcome.DELIVERED)
     (request,) = seen
     assert (request.method, str(request.url)) == ("POST", "https://example.org/hook")
     assert Receiver(SECRET).verify(request.content, dict(request.headers))["type"] == "alert.fired"
@@ -51,7 +51,7 @@ def test_the_receiver_can_verify_what_was_posted() -> None:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(200, Outcome.SENT), (202, Outcome.SENT), (410, Outcome.GONE)]
+    [(200, Outcome.DELIVERED), (202, Outcome.DELIVERED), (410, Outcome.GONE)]
     + [(status, Outcome.RETRY) for status in (301, 307, 400, 404, 429, 500, 503)],
 )
 def test_what_a_status_means(status: int, outcome: Outcome) -> None:

@@ -1,7 +1,7 @@
 """The dispatcher with real threads, fake channels and the loop in memory; every wait is for something."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from hub.events import AlertChanged, NodeChanged, WorkOrderChanged
 from hub.jobs.dispatcher import OTHER_SENDERS, Attempt, Dispatcher, told_of
 from hub.notification.outbox import Channel, Delivery, Notification, NotificationState, Outcome
+from hub.notification.ports import Target
 from hub.notification.webhook import Webhook
 from hub.vocabulary import FAULTS, FaultCode, Subject
 from tests.fakes.loop import MemoryTransactions, MemoryUnit
@@ -32,7 +33,10 @@ class FakeSender:
         self.held[target] = threading.Event()
         self.entered[target] = threading.Event()
 
-    def send(self, row: Notification, webhook: Webhook | None) -> Delivery:
+    def send(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
+        return [self.send_one(row) for row in rows]
+
+    def send_one(self, row: Notification) -> Delivery:
         self.seen.append(row)
         if row.target in self.breaking:
             self.breaking.discard(row.target)
@@ -59,7 +63,7 @@ class Stage:
         self.dispatcher = Dispatcher(
             read=lambda: self._read(transactions),
             begin=lambda life_safety: self._begin(transactions, life_safety=life_safety),
-            senders={Channel.CONSOLE: self.sender, Channel.WEBHOOK: self.sender},
+            senders=dict.fromkeys(Channel, self.sender),
             now_ms=lambda: self.story.now_ms,
             on_attempt=self._note,
         )

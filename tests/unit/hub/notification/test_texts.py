@@ -11,6 +11,7 @@ TEXTS = shipped_texts()
 GIVEN = {
     "alert": {"subject", "fault_code", "value", "age_min"},
     "work_order": {"subject", "fault_code", "crew", "skill", "reason"},
+    "channel": {"site", "count", "channel"},
 }
 LIFE_SAFETY = [code for code, fault in FAULTS.items() if fault.life_safety]
 
