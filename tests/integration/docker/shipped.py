@@ -64,6 +64,17 @@ def secret_files(folder: Path) -> dict[str, Path]:
     return {name: folder / Path(entry["file"]).name for name, entry in top_level("secrets").items()}
 
 
+def hub_environment(folder: Path) -> dict[str, str]:
+    """The hub's LINLI_ variables in compose.yaml, with its secrets where `init.sh` made them."""
+    files = secret_files(folder)
+    given: dict[str, str] = compose(COMPOSE[0], example_environment())["services"]["hub"]["environment"]
+    return {
+        name: str(files[value.removeprefix(SECRETS_IN_CONTAINER)]) if value.startswith(SECRETS_IN_CONTAINER) else value
+        for name, value in given.items()
+        if name.startswith("LINLI_")
+    }
+
+
 def make_secrets(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
     """Run `init.sh` for these names into the folder."""
     environment = {**os.environ, "LINLI_SECRETS": str(folder)}

@@ -18,8 +18,8 @@ from tests.integration.docker.shipped import (
     SECRETS_IN_CONTAINER,
     compose,
     example_environment,
+    hub_environment,
     make_secrets,
-    secret_files,
     services,
     top_level,
     variables,
@@ -31,22 +31,13 @@ DATASOURCES = DOCKER / "grafana" / "provisioning" / "datasources" / "linli.yaml"
 PROVIDERS = DOCKER / "grafana" / "provisioning" / "dashboards" / "linli.yaml"
 
 
-def hub_environment(folder: Path) -> Iterator[tuple[str, str]]:
-    """The hub's LINLI_ variables, with its secrets where `init.sh` made them."""
-    files = secret_files(folder)
-    for name, value in SERVER["hub"]["environment"].items():
-        if name.startswith("LINLI_"):
-            secret = value.removeprefix(SECRETS_IN_CONTAINER)
-            yield name, value if secret == value else str(files[secret])
-
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The hub's settings as compose gives them."""
     folder = tmp_path_factory.mktemp("secrets")
     assert make_secrets(folder, "linli.example.org").returncode == 0
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in hub_environment(folder):
+        for name, value in hub_environment(folder).items():
             patch.setenv(name, value)
         return load_settings()
 
