@@ -26,12 +26,13 @@ from hub.ingest.acknowledgement import Acknowledger, Identity
 from hub.ingest.directory import Directory
 from hub.ingest.pipeline import Pipeline, Stores
 from hub.ingest.renewal import Renewal
+from hub.ingest.simulated_time import CLOCK_MARK, SimulatedTime
 from hub.ingest.store_trouble import StoreTrouble
 from hub.ingest.supervision import Supervisor
 from hub.ingest.worker import Worker
 from hub.jobs.dispatcher import Attempt, Dispatcher
 from hub.jobs.scheduler import Scheduler
-from hub.jobs.sweeps import CLOCK_MARK, Sweeps
+from hub.jobs.sweeps import Sweeps
 from hub.metrics import Metrics
 from hub.mqtt.broker_url import BrokerUrl
 from hub.mqtt.connection import Connection
@@ -157,6 +158,7 @@ class Hub:
 
     def _start_workers(self, ingest: _Ingest, connections: list[Connection], identity: Identity) -> None:
         transactions, clock = ingest.transactions, ingest.clock
+        simulated = _simulated(ingest)
         for connection in connections:
             acknowledger = Acknowledger(
                 identity=identity, publisher=connection, transactions=transactions, now_ms=clock.now_ms
@@ -172,7 +174,7 @@ class Hub:
                 acknowledger=acknowledger,
                 metrics=self.metrics,
                 now_ms=clock.now_ms,
-                advance=_advance(ingest),
+                simulated=simulated,
             )
             worker = Worker(
                 connection.name,
@@ -355,11 +357,11 @@ def _clock(settings: Settings, engine: Engine) -> Clock:
         return MessageClock(int(unit.meta.get(CLOCK_MARK) or 0))
 
 
-def _advance(ingest: _Ingest) -> Callable[[int], None] | None:
+def _simulated(ingest: _Ingest) -> SimulatedTime | None:
     clock = ingest.clock
     if not isinstance(clock, MessageClock):
         return None
-    return lambda to_ms: ingest.sweeps.advance(clock, to_ms)
+    return SimulatedTime(clock, ingest.transactions, sweep=ingest.sweeps.advance)
 
 
 def _prune(transactions: SqlTransactions, before_ms: int) -> None:

@@ -26,8 +26,10 @@ from simulators.uplink import Uplink
 NODE: Final = "replay"
 _TOGETHER: Final = timedelta(minutes=1)
 """Samples this close travel in one message: its `now` is the last of them, and none of them is late."""
-_AHEAD: Final = 400
-"""Unacknowledged records at which the replay waits for the hub: enough for a full window of full messages."""
+_WINDOW: Final = 256
+"""Messages on their way: most carry a single sample, and the hub takes together what it finds waiting."""
+_AHEAD: Final = 512
+"""Unacknowledged records at which the replay waits for the hub: more than the window, so that it never runs dry."""
 _PATIENT_S: Final = 90.0
 _LONGEST_S: Final = 366 * 86_400.0
 """The shortest and the longest silence of a node that the rule is given."""
@@ -84,7 +86,7 @@ async def replay(
         NodeAddress(site, NODE),
         credential=access.credential,
         broker=access.broker,
-        uplinks={lane: Uplink(lane, known_as, rng=rng) for lane in Lane},
+        uplinks={lane: Uplink(lane, known_as, rng=rng, window=_WINDOW) for lane in Lane},
         identity=known_as,
         clock=clock,
         rng=rng,

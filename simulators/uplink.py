@@ -77,6 +77,7 @@ class Uplink:
         *,
         rng: Random,
         batch: int = 50,
+        window: int = LARGEST_WINDOW,
         memory: int = MEMORY,
         keep_done: int = 2_000,
         hello_interval_s: float | None = None,
@@ -84,6 +85,7 @@ class Uplink:
     ) -> None:
         """`batch` is records a message at most, `memory` how many may wait, `keep_done` how many done ones stay.
 
+        `window` is how many messages may be unacknowledged; a real edge keeps to the contract's.
         `clock_rate` is how many seconds the node's clock runs in a real one: hellos follow the node's clock.
         """
         self.lane = lane
@@ -106,7 +108,8 @@ class Uplink:
         self._cursor = 0
         self._largest_sent = 0
         self._singly_through = 0
-        self._window = LARGEST_WINDOW
+        self._largest_window = window
+        self._window = window
         self._timeouts = 0
         self._resend_s = _RESEND_S[lane][0]
         self._smoothed_s: float | None = None
@@ -228,7 +231,7 @@ class Uplink:
                 before_s = took_s if self._smoothed_s is None else self._smoothed_s
                 self._smoothed_s = before_s + _SMOOTHING * (took_s - before_s)
         self._timeouts = 0
-        self._window = min(LARGEST_WINDOW, self._window * 2)
+        self._window = min(self._largest_window, self._window * 2)
         shortest, longest = _RESEND_S[self.lane]
         self._resend_s = min(longest, max(shortest, 4 * (self._smoothed_s or 0.0)))
 

@@ -1,7 +1,7 @@
 """The hot path: decode → admit → telemetry → one state transaction → acknowledge, a batch at a time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -11,12 +11,14 @@ from hub.ingest.acknowledgement import Acknowledger
 from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem, StatusItem, decode, said_now_ms
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.epochs import greet, meet
+from hub.ingest.gathering import Gathering
 from hub.ingest.intake import Intake, unknown_source
 from hub.ingest.judgement import Judgement
 from hub.ingest.lane import LaneState
 from hub.ingest.ports import Transactions, Unit
 from hub.ingest.quarantine import Refused, payload_hash
 from hub.ingest.renewal import Renewal
+from hub.ingest.simulated_time import SimulatedTime
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Heard, Supervisor
 from hub.ingest.tracks import Tracks
@@ -52,11 +54,11 @@ class Pipeline:
         acknowledger: Acknowledger,
         metrics: Metrics,
         now_ms: Callable[[], int],
-        advance: Callable[[int], None] | None = None,
+        simulated: SimulatedTime | None = None,
     ) -> None:
         """Wire a pipeline named after its consumer: `sos` goes before everybody at the state's gate.
 
-        `advance` moves simulated time to what a message says, sweeping on the way; None: time is the machine's.
+        `simulated` is the time that messages move; None: time is the machine's.
         """
         self._consumer = consumer
         self._stores = stores
@@ -66,7 +68,7 @@ class Pipeline:
         self._acknowledger = acknowledger
         self._metrics = metrics
         self._now_ms = now_ms
-        self._advance = advance
+        self._simulated = simulated
         self._lanes: dict[LaneKey, LaneState] = {}
         self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
@@ -93,18 +95,12 @@ class Pipeline:
 
     def _process(self, batch: Sequence[Incoming]) -> None:
         directory = self._renewal.renew(ask=False)
-        if self._advance is None:
-            self._take([item for incoming in batch if (item := decode(incoming, directory)) is not None], directory)
+        items = [item for incoming in batch if (item := decode(incoming, directory)) is not None]
+        if self._simulated is None:
+            self._take(items, directory)
             return
-        for incoming in batch:
-            item = decode(incoming, directory)
-            said_ms = None if item is None else said_now_ms(item)
-            if said_ms is not None:
-                self._advance(said_ms)
-            timely = replace(incoming, received_ms=self._now_ms())
-            item = decode(timely, directory)
-            if item is not None:
-                self._take([item], directory)
+        with self._simulated.turn:
+            self._live_through(items, directory, self._simulated)
 
     def _take(self, items: list[Item], directory: Directory) -> None:
         keys = {item.key for item in items if isinstance(item, LaneItem | HelloItem)}
@@ -116,16 +112,65 @@ class Pipeline:
                     moved.add(item.key)
             elif isinstance(item, HelloItem):
                 intake.greet(item)
+        self._append(intake)
+        judged = self._supervisor.judge(self._stores.transactions, intake)
+        with self._begin() as unit:
+            self._commit(unit, items, intake, judged, at_ms=self._now_ms())
+        self._answer(items, intake, moved)
+        self._count(items, intake)
+
+    def _live_through(self, items: list[Item], directory: Directory, time: SimulatedTime) -> None:
+        """Take messages of simulated time: each at the time it says, every deadline before it at its own."""
+        gathering = self._gathering(directory, time)
+        for item in items:
+            keys = {item.key} if isinstance(item, LaneItem | HelloItem) else set[LaneKey]()
+            self._widen(gathering, keys)
+            said_ms = said_now_ms(item)
+            if said_ms is not None and gathering.moves_time(item):
+                if gathering.passes_deadline(said_ms):
+                    self._commit_gathered(gathering, time)
+                    time.sweep(said_ms)
+                    gathering = self._gathering(directory, time)
+                    self._widen(gathering, keys)
+                gathering.at_ms = max(gathering.at_ms, said_ms)
+            gathering.take(item)
+            if gathering.over or not all(self._knows(key) for key in keys):
+                self._commit_gathered(gathering, time)
+                gathering = self._gathering(directory, time)
+        self._commit_gathered(gathering, time)
+
+    def _gathering(self, directory: Directory, time: SimulatedTime) -> Gathering:
+        return Gathering(
+            Intake(directory, self._tracks),
+            self._supervisor.judgement(self._stores.transactions),
+            self._supervisor,
+            time.deadlines(),
+            at_ms=time.now_ms(),
+        )
+
+    def _widen(self, gathering: Gathering, keys: set[LaneKey]) -> None:
+        gathering.intake.lanes.update(self._working(keys - gathering.intake.lanes.keys()))
+
+    def _commit_gathered(self, gathering: Gathering, time: SimulatedTime) -> None:
+        items, intake = gathering.items, gathering.intake
+        if not items:
+            return
+        self._append(intake)
+        with self._begin(at_ms=gathering.at_ms) as unit:
+            self._commit(unit, items, intake, gathering.judged, at_ms=gathering.at_ms)
+            time.mark(unit, gathering.at_ms)
+        self._answer(items, intake, gathering.moved)
+        self._count(items, intake)
+
+    def _knows(self, key: LaneKey) -> bool:
+        return (key.site, key.node, key.epoch) in self._met
+
+    def _append(self, intake: Intake) -> None:
         if intake.runs:
             lanes = intake.lanes
             self._stores.telemetry.append(
                 [LaneBatch(key, lanes[key].high_water, points) for key, points in intake.points().items()]
             )
-        judged = self._supervisor.judge(self._stores.transactions, intake)
-        with self._begin() as unit:
-            self._commit(unit, items, intake, judged)
-        self._answer(items, intake, moved)
-        self._count(items, intake)
 
     def _working(self, keys: set[LaneKey]) -> dict[LaneKey, LaneState]:
         unknown = [key for key in keys if key not in self._lanes]
@@ -136,14 +181,14 @@ class Pipeline:
                 self._lanes[key] = found.get(key) or LaneState(key)
         return {key: self._lanes[key].copy() for key in keys}
 
-    def _commit(self, unit: Unit, items: list[Item], intake: Intake, judged: Judgement) -> None:
+    def _commit(self, unit: Unit, items: list[Item], intake: Intake, judged: Judgement, *, at_ms: int) -> None:
         heard = self._hear(unit, items)
         for key in intake.lanes:
-            if (key.site, key.node, key.epoch) not in self._met:
-                meet(unit, key, self._now_ms())
+            if not self._knows(key):
+                meet(unit, key, at_ms)
         for refused in intake.refused:
             self._quarantine(unit, refused)
-        self._record_gaps(unit, intake)
+        self._record_gaps(unit, intake, at_ms)
         for event in intake.events:
             unit.device_events.add(event)
         unit.emit(*intake.alarms)
@@ -174,15 +219,15 @@ class Pipeline:
                     self._hold(unit, item)
         return heard
 
-    def _record_gaps(self, unit: Unit, intake: Intake) -> None:
+    def _record_gaps(self, unit: Unit, intake: Intake, at_ms: int) -> None:
         for key, gap in intake.gaps:
-            unit.lanes.add_gap(key, gap, self._now_ms())
+            unit.lanes.add_gap(key, gap, at_ms)
             unit.incidents.add(
                 unit.new_id(),
                 site=key.site,
                 node=key.node,
                 kind="gap",
-                at_ms=self._now_ms(),
+                at_ms=at_ms,
                 details={
                     "epoch": key.epoch,
                     "lane": key.lane,
@@ -243,7 +288,7 @@ class Pipeline:
         for item in items:
             if isinstance(item, RefusedItem):
                 metrics.refused.labels(item.refused.reason).inc()
-        if items and self._advance is None:
+        if items and self._simulated is None:
             received_ms = min(
                 item.refused.received_ms if isinstance(item, RefusedItem) else item.received_ms for item in items
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hub.events import Event
+from hub.ingest.deadlines import Deadlines
 from hub.ingest.directory import Directory
 from hub.ingest.lane import LaneState, TakenGap
 from hub.ingest.quarantine import QuarantineItem, QuarantineState, Refused
@@ -158,6 +159,18 @@ class StateRepository(Protocol):
         """Return the earliest deadline of facilities, nodes, alerts and orders."""
         ...
 
+    def deadlines(self, at_most: int) -> Deadlines:
+        """Return the earliest deadlines, so many of facilities and of nodes."""
+        ...
+
+
+class Marks(Protocol):
+    """What the state database knows of itself."""
+
+    def set(self, key: str, value: str) -> None:
+        """Set a value."""
+        ...
+
 
 class PressRepository(Protocol):
     """What the wearers of a node are told."""
@@ -192,6 +205,8 @@ class Unit(Protocol):
     def presses(self) -> PressRepository: ...
     @property
     def directory(self) -> DirectoryRepository: ...
+    @property
+    def meta(self) -> Marks: ...
 
     def new_id(self) -> str:
         """Return a new ULID."""
@@ -222,8 +237,8 @@ class Transactions(Protocol):
         """A number that rises when a person of this process may have changed the registry."""
         ...
 
-    def life_safety(self) -> AbstractContextManager[Unit]:
-        """Open a transaction that waits for nobody but the one under way."""
+    def life_safety(self, *, at_ms: int | None = None) -> AbstractContextManager[Unit]:
+        """Open a transaction that waits for nobody but the one under way; its reactions happen at `at_ms`, else now."""
         ...
 
     def background(self, *, at_ms: int | None = None) -> AbstractContextManager[Unit]:

@@ -13,17 +13,6 @@ from hub.ingest.supervision import Supervisor
 from hub.workorders import service as work_orders
 from hub.workorders.ports import OrderRepository, RuleParametersPort
 
-CLOCK_MARK = "clock_ms"
-"""Where simulated time is kept over a restart."""
-
-
-class Marks(Protocol):
-    """What the state database knows of itself."""
-
-    def set(self, key: str, value: str) -> None:
-        """Set a value."""
-        ...
-
 
 class Unit(ports.Unit, Protocol):
     """The transaction, as far as sweeps need it."""
@@ -34,8 +23,6 @@ class Unit(ports.Unit, Protocol):
     def work_orders(self) -> OrderRepository: ...
     @property
     def rule_parameters(self) -> RuleParametersPort: ...
-    @property
-    def meta(self) -> Marks: ...
 
 
 class Transactions(ports.Transactions, Protocol):
@@ -69,8 +56,7 @@ class Sweeps:
 
     def advance(self, clock: MessageClock, to_ms: int) -> None:
         """Move simulated time to `to_ms`; every deadline on the way is met at its own time."""
-        began_ms = clock.now_ms()
-        if began_ms > 0:
+        if clock.now_ms() > 0:
             while (due_ms := self._earliest_ms()) is not None and due_ms <= to_ms:
                 before_ms = clock.now_ms()
                 clock.advance(due_ms)
@@ -78,9 +64,6 @@ class Sweeps:
                 if due_ms <= before_ms and self._earliest_ms() == due_ms:
                     break  # nothing moved it: the next message will
         clock.advance(to_ms)
-        if clock.now_ms() > began_ms:  # a deadline at this very instant may have moved it already
-            with self._transactions.background() as unit:
-                unit.meta.set(CLOCK_MARK, str(to_ms))
 
     def _run_at(self, at_ms: int) -> None:
         while self._supervisor.sweep(self._transactions, at_ms):

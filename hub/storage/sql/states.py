@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
+from hub.ingest.deadlines import Deadlines, Sleeper, Wake
 from hub.rules.facility import FacilityState
 from hub.rules.node import NodeState
 from hub.storage.sql.prepared import Prepared
@@ -34,6 +35,18 @@ _DUE_NODES: Final = Prepared(
 _WAKES: Final = (facility_states.c.wake_at_ms, node_states.c.wake_at_ms, alerts.c.wake_at_ms, work_orders.c.wake_at_ms)
 _EARLIEST: Final = Prepared(
     select(*(select(func.min(column)).scalar_subquery().label(column.table.name) for column in _WAKES))
+)
+_NEXT_FACILITIES: Final = Prepared(
+    select(facility_states.c.wake_at_ms, facility_states.c.facility)
+    .where(facility_states.c.wake_at_ms.is_not(None))
+    .order_by(facility_states.c.wake_at_ms)
+    .limit(bindparam("at_most"))
+)
+_NEXT_NODES: Final = Prepared(
+    select(node_states.c.wake_at_ms, node_states.c.node)
+    .where(node_states.c.wake_at_ms.is_not(None))
+    .order_by(node_states.c.wake_at_ms)
+    .limit(bindparam("at_most"))
 )
 _CHUNK: Final = 500
 
@@ -113,3 +126,15 @@ class SqlStates:
         """Return the earliest deadline of facilities, nodes, alerts and orders."""
         wakes = _EARLIEST.first(self._connection) or ()
         return min((wake for wake in wakes if wake is not None), default=None)
+
+    def deadlines(self, at_most: int) -> Deadlines:
+        """Return the earliest deadlines, so many of facilities and of nodes."""
+        earliest = _EARLIEST.first(self._connection)
+        others = [] if earliest is None else [earliest.alerts, earliest.work_orders]
+        wakes: list[Wake] = []
+        for sleeper, statement in ((Sleeper.FACILITY, _NEXT_FACILITIES), (Sleeper.NODE, _NEXT_NODES)):
+            found = statement.all(self._connection, {"at_most": at_most})
+            wakes += [Wake(wake_at_ms, sleeper, name) for wake_at_ms, name in found]
+            if len(found) == at_most:
+                others.append(found[-1][0])
+        return Deadlines(wakes, others_ms=min((wake for wake in others if wake is not None), default=None))

@@ -140,9 +140,9 @@ class SqlTransactions:
             for listener in self._listeners:
                 listener(happened)
 
-    def life_safety(self) -> AbstractContextManager[SqlUnit]:
-        """Open a transaction that waits for nobody but the one under way."""
-        return self.begin(Priority.LIFE_SAFETY)
+    def life_safety(self, *, at_ms: int | None = None) -> AbstractContextManager[SqlUnit]:
+        """Open a transaction that waits for nobody but the one under way; its reactions happen at `at_ms`, else now."""
+        return self.begin(Priority.LIFE_SAFETY, at_ms=at_ms)
 
     def background(self, *, at_ms: int | None = None) -> AbstractContextManager[SqlUnit]:
         """Open a transaction that lets people and life-safety go first; its reactions happen at `at_ms`, else now."""
