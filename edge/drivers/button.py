@@ -110,4 +110,4 @@ def _build(context: DriverContext, options: ButtonOptions) -> Parts:
     return Parts(event_source=Button(options, device=context.device, clock=context.clock))
 
 
-DRIVER: Final = Driver(options=ButtonOptions, build=_build, kinds=None)
+DRIVER: Final = Driver(options=ButtonOptions, build=_build, kinds=None, groups=frozenset({"gpio"}))

@@ -2,7 +2,7 @@
 
 A driver is named by an entry point of the group `linli_edge_drivers` whose object is a `Driver`. `build_parts`
 validates its options and gives the `Parts` of one configured device: a sensor (polled), an event source (pushes), an
-indicator (shows), or several of them. Parts are built without touching hardware; `open()` starts, `close()` may be
+indicator (shows), a switch (acts), or several of them. Parts are built without touching hardware; `open()` starts, `close()` may be
 called often.
 """
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from edge.errors import DriverError, InvalidOptions, LibraryMissing, UnknownDriver
 from edge.tables import Mistakes, Table, read_table
@@ -132,6 +132,32 @@ class Indicator(Part, Protocol):
         ...
 
 
+class Switch(Part, Protocol):
+    """Something that is on or off: a relay with what hangs on it; off when opened and when closed."""
+
+    def switch(self, *, on: bool) -> None:
+        """Ask for this state; returns at once, raises nothing, and ends by itself after the longest on-time."""
+        ...
+
+
+@runtime_checkable
+class RawSensor(Sensor, Protocol):
+    """A sensor whose uncorrected value can be read, for a calibration."""
+
+    def raw(self, at_s: float) -> float | Fault:
+        """The value before `LineFit`'s two options are applied."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LineFit:
+    """Two options that a calibration finds: the value `value` (its wire name) is (raw - `zero`) times `scale`."""
+
+    value: str
+    zero: str
+    scale: str
+
+
 class OpensAndCloses:
     """`with` for a part that has `open` and `close`."""
 
@@ -178,10 +204,11 @@ class Parts:
     sensor: Sensor | None = None
     event_source: EventSource | None = None
     indicator: Indicator | None = None
+    switch: Switch | None = None
 
     def __iter__(self) -> Iterator[Part]:
         """The parts that are present."""
-        return (part for part in (self.sensor, self.event_source, self.indicator) if part is not None)
+        return (part for part in (self.sensor, self.event_source, self.indicator, self.switch) if part is not None)
 
 
 Options = TypeVar("Options", bound=DriverOptions)
@@ -189,11 +216,17 @@ Options = TypeVar("Options", bound=DriverOptions)
 
 @dataclass(frozen=True, slots=True)
 class Driver(Generic[Options]):
-    """What an entry point names: options, builder, and the kinds of readings it gives (None: any the wire knows)."""
+    """What an entry point names: options, builder, and the kinds of readings it gives (None: any the wire knows).
+
+    `groups` are those of the system whose members may open its hardware; `fit` is what a calibration by a known load
+    finds. Options named `pin` or ending in `_pin` are GPIOs.
+    """
 
     options: type[Options]
     build: Callable[[DriverContext, Options], Parts]
     kinds: frozenset[str] | None
+    groups: frozenset[str] = frozenset()
+    fit: LineFit | None = None
 
 
 def driver_names() -> tuple[str, ...]:

@@ -104,4 +104,4 @@ def _build(context: DriverContext, options: IndicatorOptions) -> Parts:
     return Parts(indicator=LightAndSound(options, device=context.device))
 
 
-DRIVER: Final = Driver(options=IndicatorOptions, build=_build, kinds=frozenset())
+DRIVER: Final = Driver(options=IndicatorOptions, build=_build, kinds=frozenset(), groups=frozenset({"gpio"}))

@@ -168,4 +168,6 @@ def _build(context: DriverContext, options: UltrasonicOptions) -> Parts:
     return Parts(sensor=Ultrasonic(options, base_dir=context.base_dir))
 
 
-DRIVER: Final = Driver(options=UltrasonicOptions, build=_build, kinds=frozenset({"fill_level"}))
+DRIVER: Final = Driver(
+    options=UltrasonicOptions, build=_build, kinds=frozenset({"fill_level"}), groups=frozenset({"gpio"})
+)
