@@ -2,8 +2,8 @@
 
 A driver is named by an entry point of the group `linli_edge_drivers` whose object is a `Driver`. `build_parts`
 validates its options and gives the `Parts` of one configured device: a sensor (polled), an event source (pushes), an
-indicator (shows), a switch (acts), or several of them. Parts are built without touching hardware; `open()` starts, `close()` may be
-called often.
+indicator (shows), a switch (acts), or several of them. Parts are built without touching hardware; `open()` starts,
+`close()` may be called often.
 """
 
 from collections.abc import Callable, Iterator, Mapping
