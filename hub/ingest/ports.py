@@ -159,6 +159,10 @@ class StateRepository(Protocol):
         """Return the earliest deadline of facilities, nodes, alerts and orders."""
         ...
 
+    def earliest_node_wake_ms(self) -> int | None:
+        """Return the earliest deadline of nodes."""
+        ...
+
     def deadlines(self, at_most: int) -> Deadlines:
         """Return the earliest deadlines, so many of facilities and of nodes."""
         ...

@@ -121,8 +121,11 @@ class Supervisor:
         self._save(unit, {}, {item.node.id: state})
         self._nodes[item.node.id] = state
 
-    def sweep(self, transactions: Transactions, at_ms: int) -> bool:
-        """Look at the deadlines of rules that have come; tell whether there may be more."""
+    def sweep(self, transactions: Transactions, at_ms: int, *, unheard_until_ms: int | None = None) -> bool:
+        """Look at the deadlines of rules that have come; tell whether there may be more.
+
+        Where nothing is heard before `unheard_until_ms` of simulated time, later ones that change nothing are met too.
+        """
         with transactions.read() as unit:
             nodes = unit.states.due_nodes(at_ms, SWEEP_LIMIT)
             facilities = unit.states.due_facilities(at_ms, SWEEP_LIMIT)
@@ -130,7 +133,11 @@ class Supervisor:
             return False
         with transactions.background(at_ms=at_ms) as unit:
             self._wake_nodes(unit, nodes, at_ms)
-            self._wake_facilities(unit, facilities, at_ms)
+            alike_until_ms = at_ms
+            if unheard_until_ms is not None and not nodes:
+                node_wake_ms = unit.states.earliest_node_wake_ms()
+                alike_until_ms = unheard_until_ms if node_wake_ms is None else min(unheard_until_ms, node_wake_ms)
+            self._wake_facilities(unit, facilities, at_ms, alike_until_ms=alike_until_ms)
         return len(nodes) == SWEEP_LIMIT or len(facilities) == SWEEP_LIMIT
 
     def _hear_nodes(self, unit: Unit, heard: Mapping[str, Heard]) -> dict[str, NodeState]:
@@ -201,7 +208,7 @@ class Supervisor:
                 unit.states.wake_facilities(self._directory.facilities_of_node(site, slug), at_ms)
         self._save(unit, {}, changed)
 
-    def _wake_facilities(self, unit: Unit, facilities: Sequence[str], at_ms: int) -> None:
+    def _wake_facilities(self, unit: Unit, facilities: Sequence[str], at_ms: int, *, alike_until_ms: int) -> None:
         self._load(unit, facilities)
         working = {facility: self._facilities[facility].copy() for facility in facilities}
         for facility in facilities:
@@ -211,8 +218,10 @@ class Supervisor:
                 continue
             state = working[facility]
             rules = self._directory.rules_of(facility)
-            _, effects = wake(rules, state, at_ms=at_ms, supervision=self._supervision(entry.site, rules, state))
+            supervision = self._supervision(entry.site, rules, state)
+            _, effects = wake(rules, state, at_ms=at_ms, supervision=supervision)
             unit.emit(*events_of(Subject(entry.site, facility=facility), effects))
+            working[facility] = _doze(rules, state, supervision, from_ms=at_ms, until_ms=alike_until_ms)
         self._save(unit, working, {})
 
     def _supervision(self, site: str, rules: FacilityRules, state: FacilityState) -> Supervision:
@@ -225,3 +234,17 @@ class Supervisor:
             if node is not None and node.last_heard_ms is not None:
                 contacts[slug] = NodeContact(node.last_heard_ms, node.offline)
         return Supervision(self.listening_since_ms, contacts)
+
+
+def _doze(
+    rules: FacilityRules, state: FacilityState, supervision: Supervision, *, from_ms: int, until_ms: int
+) -> FacilityState:
+    """Meet the deadlines between, each at its own time, as far as nothing follows from one but the next."""
+    at_ms = from_ms
+    while state.wake_at_ms is not None and at_ms < state.wake_at_ms < until_ms:
+        at_ms = state.wake_at_ms
+        later, effects = wake(rules, state.copy(), at_ms=at_ms, supervision=supervision)
+        if effects:
+            break
+        state = later
+    return state

@@ -60,13 +60,13 @@ class Sweeps:
             while (due_ms := self._earliest_ms()) is not None and due_ms <= to_ms:
                 before_ms = clock.now_ms()
                 clock.advance(due_ms)
-                self._run_at(clock.now_ms())
+                self._run_at(clock.now_ms(), unheard_until_ms=to_ms + 1)
                 if due_ms <= before_ms and self._earliest_ms() == due_ms:
                     break  # nothing moved it: the next message will
         clock.advance(to_ms)
 
-    def _run_at(self, at_ms: int) -> None:
-        while self._supervisor.sweep(self._transactions, at_ms):
+    def _run_at(self, at_ms: int, *, unheard_until_ms: int | None = None) -> None:
+        while self._supervisor.sweep(self._transactions, at_ms, unheard_until_ms=unheard_until_ms):
             pass
         with self._transactions.read() as unit:
             orders_due = unit.work_orders.any_due(at_ms)

@@ -36,6 +36,7 @@ _WAKES: Final = (facility_states.c.wake_at_ms, node_states.c.wake_at_ms, alerts.
 _EARLIEST: Final = Prepared(
     select(*(select(func.min(column)).scalar_subquery().label(column.table.name) for column in _WAKES))
 )
+_EARLIEST_NODE: Final = Prepared(select(func.min(node_states.c.wake_at_ms)))
 _NEXT_FACILITIES: Final = Prepared(
     select(facility_states.c.wake_at_ms, facility_states.c.facility)
     .where(facility_states.c.wake_at_ms.is_not(None))
@@ -126,6 +127,10 @@ class SqlStates:
         """Return the earliest deadline of facilities, nodes, alerts and orders."""
         wakes = _EARLIEST.first(self._connection) or ()
         return min((wake for wake in wakes if wake is not None), default=None)
+
+    def earliest_node_wake_ms(self) -> int | None:
+        """Return the earliest deadline of nodes."""
+        return _EARLIEST_NODE.scalar(self._connection)
 
     def deadlines(self, at_most: int) -> Deadlines:
         """Return the earliest deadlines, so many of facilities and of nodes."""

@@ -94,7 +94,7 @@ class SimulatedHub(IngestHarness):
             item = decode(incoming, self.registry)
             said_ms = None if item is None else said_now_ms(item)
             if said_ms is not None:
-                self.sweeps.advance(self.clock, said_ms)
+                self._advance(said_ms)
             self.plain[_consumer(incoming)].process([Incoming(incoming.topic, incoming.payload, self.clock.now_ms())])
         self.batch = []
 
@@ -129,6 +129,19 @@ class SimulatedHub(IngestHarness):
         """Return the stored time."""
         with self.transactions.read() as unit:
             return int(unit.meta.get(CLOCK_MARK) or 0)
+
+    def _advance(self, to_ms: int) -> None:
+        while self.clock.now_ms() > 0 and (due_ms := self._earliest_ms()) is not None and due_ms <= to_ms:
+            before_ms = self.clock.now_ms()
+            self.clock.advance(due_ms)
+            self.sweeps.run()
+            if due_ms <= before_ms and self._earliest_ms() == due_ms:
+                break
+        self.clock.advance(to_ms)
+
+    def _earliest_ms(self) -> int | None:
+        with self.transactions.read() as unit:
+            return unit.states.earliest_wake_ms()
 
     def _pipeline(self, name: str, simulated: SimulatedTime | None) -> Pipeline:
         return Pipeline(
