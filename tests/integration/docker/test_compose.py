@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from edge.settings import load_settings as load_edge_settings
 from hub.settings import BrokerAdminKind, Settings, load_settings
+from simulators.cli import app
 from tests.integration.docker.dockerfile import parse_dockerfile
 from tests.integration.docker.shipped import (
     COMPOSE,
@@ -235,6 +238,17 @@ def test_the_simulated_edge_is_configured_for_what_it_is_given() -> None:
     assert ALL["edge"]["volumes"] == [f"edge-data:{settings.data_dir}"]
     for device in settings.devices:
         assert (DOCKER / "simulation" / str(device.options["script"])).is_file()
+
+
+def test_the_simulated_fleet_is_started_with_options_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "LINLI_TOKEN" in ALL["fleet"]["environment"]
+    monkeypatch.setenv("LINLI_TOKEN", "given")
+    command, *words = ALL["fleet"]["command"]
+    simulators = get_command(app)
+    assert isinstance(simulators, TyperGroup)
+    with simulators.commands[command].make_context(command, words) as asked:
+        assert asked.params["hub"] == f"http://hub:{SERVER['hub']['environment']['LINLI_HTTP_PORT']}"
+        assert asked.params["broker"] == "mqtts://mosquitto:8883"
 
 
 def test_scripts_are_runnable_files() -> None:
