@@ -16,6 +16,8 @@ from hub.access.tokens import Tokens
 from hub.api.application import create_app
 from hub.api.server import Server, bind
 from hub.api.services import Condition, Part, Services
+from hub.channels import apprise
+from hub.channels.apprise import AppriseSender
 from hub.channels.console import ConsoleSender
 from hub.channels.webhook import WebhookSender, open_client
 from hub.clock import Clock, MessageClock, WallClock
@@ -39,7 +41,8 @@ from hub.mqtt.connection import Connection
 from hub.mqtt.dynsec import DynsecAdmin
 from hub.mqtt.no_admin import NoAdmin
 from hub.mqtt.static_admin import StaticAdmin
-from hub.notification.outbox import Channel, Outcome
+from hub.notification.outbox import Channel
+from hub.notification.texts import shipped_texts
 from hub.people.service import ensure_admin
 from hub.reactions import react
 from hub.settings import BrokerAdminKind, ClockKind, MqttVersion, Settings
@@ -144,6 +147,7 @@ class Hub:
             passwords=passwords,
             broker=admin,
             broker_url=settings.broker_url or broker_url.public,
+            check_address=apprise.check_address,
             metrics=self.metrics,
             checks=self._checks(transactions, telemetry, connections),
             now_ms=clock.now_ms,
@@ -302,18 +306,23 @@ class Hub:
         self._stack.callback(client.close)
 
         def count(attempt: Attempt) -> None:
-            if attempt.delivery.outcome is Outcome.SENT:
+            if attempt.delivery.arrived:
                 self.metrics.notification_delay.labels(attempt.row.channel).observe(attempt.delay_ms / 1000)
 
         def begin(life_safety: bool) -> AbstractContextManager[SqlUnit]:  # noqa: FBT001 the dispatcher's own signature
             return transactions.begin(Priority.LIFE_SAFETY if life_safety else Priority.BACKGROUND)
 
+        with transactions.read() as unit:
+            in_use = unit.person_channels.any()
+        if in_use:  # else it is loaded with the first channel that somebody adds
+            apprise.load()
         dispatcher = Dispatcher(
             read=transactions.read,
             begin=begin,
             senders={
                 Channel.CONSOLE: ConsoleSender(sys.stdout),
                 Channel.WEBHOOK: WebhookSender(client, now_ms=WallClock().now_ms),
+                Channel.APPRISE: AppriseSender(texts=shipped_texts()),
             },
             now_ms=clock.now_ms,
             on_attempt=count,

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from hub.api import (
     alerts,
     audit,
+    channels,
     crews,
     devices,
     facilities,
@@ -15,6 +16,7 @@ from hub.api import (
     health,
     incidents,
     nodes,
+    notifications,
     people,
     problems,
     quarantine,
@@ -43,6 +45,7 @@ _NOUNS: Final = (
     nodes,
     devices,
     people,
+    channels,
     crews,
     rules,
     alerts,
@@ -51,6 +54,7 @@ _NOUNS: Final = (
     quarantine,
     incidents,
     webhooks,
+    notifications,
     stream,
     audit,
 )

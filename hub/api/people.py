@@ -129,7 +129,7 @@ def create_person(body: NewPerson, change: Creator) -> Response:
 def get_person(person_id: str, caller: Reader) -> Response:
     """Show a person: oneself, or somebody with a role at a site one may see the people of."""
     with caller.services.transactions.read() as unit:
-        person = _seen(unit, caller, person_id)
+        person = seen_person(unit, caller, person_id)
     return answers.shown(_shown_to(caller, person))
 
 
@@ -189,7 +189,8 @@ def _held(roles: list[HeldRole]) -> tuple[RoleHeld, ...]:
     return tuple(sorted({RoleHeld(held.role, held.site) for held in roles}))
 
 
-def _seen(unit: Unit, caller: Caller, person_id: str) -> Person:
+def seen_person(unit: Unit, caller: Caller, person_id: str) -> Person:
+    """Return oneself, or somebody with a role at a site that one may see the people of; else NotFoundError."""
     person = service.found(unit.people.get(person_id))
     sites = caller.sites(Action.READ_PEOPLE)
     visible = sites is None or any(held.site in sites for held in person.roles)
@@ -200,13 +201,13 @@ def _seen(unit: Unit, caller: Caller, person_id: str) -> Person:
 
 
 def _writable(unit: Unit, caller: Caller, person_id: str) -> Person:
-    person = _seen(unit, caller, person_id)
+    person = seen_person(unit, caller, person_id)
     _require_over(caller, person.roles)
     return person
 
 
 def _check_change(unit: Unit, change: Change, person_id: str, body: PersonChange) -> Person:
-    person = _seen(unit, change, person_id)
+    person = seen_person(unit, change, person_id)
     if person.id != change.account.id or "roles" in body.model_fields_set:
         _require_over(change, person.roles)
     if "roles" in body.model_fields_set:
@@ -214,12 +215,16 @@ def _check_change(unit: Unit, change: Change, person_id: str, body: PersonChange
     return person
 
 
-def _require_over(caller: Caller, roles: tuple[RoleHeld, ...]) -> None:
-    """Raise ForbiddenError unless the caller administers every site of the roles, and somebody's at all."""
+def administers(caller: Caller, roles: tuple[RoleHeld, ...]) -> bool:
+    """Tell whether the caller administers every site of the roles, and somebody's at all."""
     sites = caller.sites(Action.WRITE_PEOPLE)
     if sites is None:
-        return
-    if not sites or not roles or any(held.site == EVERY_SITE or held.site not in sites for held in roles):
+        return True
+    return bool(sites and roles) and not any(held.site == EVERY_SITE or held.site not in sites for held in roles)
+
+
+def _require_over(caller: Caller, roles: tuple[RoleHeld, ...]) -> None:
+    if not administers(caller, roles):
         message = "you may change people only within the sites you administer"
         raise ForbiddenError(message)
 

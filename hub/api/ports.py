@@ -21,7 +21,7 @@ from hub.ingest.ports import (
 )
 from hub.ingest.ports import Unit as IngestUnit
 from hub.ingest.quarantine import QuarantineItem
-from hub.notification.ports import WebhookRepository
+from hub.notification.ports import NotificationRepository, PersonChannelRepository, WebhookRepository
 from hub.notification.stream import StreamRepository
 from hub.people.ports import CrewRepository, PersonRepository
 from hub.rules.overrides import OverrideRepository
@@ -121,7 +121,11 @@ class Unit(IngestUnit, Protocol):
     @property
     def lanes(self) -> LaneBook: ...
     @property
+    def notifications(self) -> NotificationRepository: ...
+    @property
     def people(self) -> PersonRepository: ...
+    @property
+    def person_channels(self) -> PersonChannelRepository: ...
     @property
     def quarantine(self) -> QuarantineBook: ...
     @property

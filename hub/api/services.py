@@ -47,6 +47,8 @@ class Services:
     broker: BrokerAdmin
     broker_url: str
     """The broker as nodes reach it, without any user."""
+    check_address: Callable[[str], str | None]
+    """Says why the address of a person's channel cannot be used, without repeating it; None where it can."""
     metrics: Metrics
     checks: Mapping[str, Callable[[], Part]]
     """Readiness: state, telemetry, broker, influx … by name."""

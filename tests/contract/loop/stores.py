@@ -107,6 +107,11 @@ def fill(connection: Connection) -> None:
     connection.execute(
         insert(tables.crew_skills), [{"crew": f"{site}.{slug}", "skill": "waste"} for site, slug, _ in crews]
     )
+    fill_people(connection)
+
+
+def fill_people(connection: Connection) -> None:
+    made: dict[str, Any] = {"version": 1, "created_at_ms": 0}
     person = {"password_hash": "-", "locale": "zh", "retired_at_ms": None, **made}
     connection.execute(
         insert(tables.people),

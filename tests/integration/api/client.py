@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from hub.access.service import Access, new_passwords, token_secret
 from hub.access.tokens import Tokens
 from hub.api.application import Condition, Part, Services, attach
+from hub.channels.apprise import check_address
 from hub.events import Event
 from hub.ids import new_hex, new_secret, new_ulid
 from hub.ingest.directory import Directory
@@ -197,6 +198,7 @@ def build_world(url: str, web: TestClient) -> World:
         passwords=passwords,
         broker=broker,
         broker_url="mqtt://127.0.0.1:1883",
+        check_address=check_address,
         metrics=Metrics(),
         checks=checks,
         now_ms=lambda: clocks.now_ms,

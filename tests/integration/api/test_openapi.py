@@ -26,6 +26,8 @@ CORE = (
     "quarantine",
     "incidents",
     "webhooks",
+    "notifications",
+    "people/{person_id}/channels",
     "stream",
     "audit",
 )
@@ -57,5 +59,5 @@ def test_every_body_has_an_example_that_is_valid() -> None:
     schemas = MADE["components"]["schemas"]
     bodies = [name for name, schema in schemas.items() if schema.get("additionalProperties") is False]
     without = {name for name in bodies if schemas[name]["properties"] and "examples" not in schemas[name]}
-    assert without <= {"HeldRole", "Place"}, "only parts of bodies go without"
+    assert without <= {"HeldRole", "Place", "Quiet"}, "only parts of bodies go without"
     assert len(bodies) > 15

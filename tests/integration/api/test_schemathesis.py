@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from hub.api.application import openapi_document
 from hub.events import ConditionRaised, LifeSafetyHeard
 from hub.ingest.quarantine import Refused
-from hub.vocabulary import FaultCode, Subject
+from hub.vocabulary import FaultCode, Role, Subject
 from protocols.rejections import MessageReason
 from tests.integration.api.client import START_MS, World, build_world, dispose, found_state
 
@@ -56,6 +56,9 @@ def settle(world: World, site: str) -> dict[str, list[str]]:
     device = {"site": site, "slug": "us-1", "kind": "fill_level", "facility": f"{site}.bin-1", "node": f"{site}.pi-1"}
     admin.post("devices", device)
     admin.post("crews", {"site": site, "slug": "w-1", "name": "W", "skills": ["waste"]})
+    person = world.person((Role.OPERATOR, site))
+    robot = {"name": "Robot", "url": f"wecombot://the-robots-key-of-{site}"}
+    channel = admin.post(f"people/{person.id}/channels", robot)["id"]
     return {
         "site_id": [site],
         "grid_id": [f"{site}.g1"],
@@ -63,7 +66,9 @@ def settle(world: World, site: str) -> dict[str, list[str]]:
         "node_id": [f"{site}.pi-1"],
         "device_id": [f"{site}.us-1"],
         "crew_id": [f"{site}.w-1"],
-        "person_id": [world.person().id],
+        "person_id": [person.id],
+        "channel_id": [channel],
+        "notification_id": [admin.post(f"people/{person.id}/channels/{channel}/test")["id"]],
         "webhook_id": [admin.post("webhooks", {"site": site, "url": "http://127.0.0.1:9/hook"})["id"]],
     }
 
