@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -77,6 +79,16 @@ def hub_environment(folder: Path) -> dict[str, str]:
 
 def make_secrets(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
     """Run `init.sh` for these names into the folder."""
-    environment = {**os.environ, "LINLI_SECRETS": str(folder)}
-    script = [str(DOCKER / "init.sh"), *names]
-    return subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    return _run_script("init.sh", *names, LINLI_SECRETS=str(folder))
+
+
+def make_certificates(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """Run `certificates.sh` for these names into the folder."""
+    return _run_script("certificates.sh", str(folder), *names)
+
+
+def _run_script(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificates and passwords of this test")
+    command = [str(DOCKER / script), *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)

@@ -5,15 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.docker.shipped import DOCKER, make_secrets, secret_files
+from tests.integration.docker.shipped import DOCKER, make_certificates, make_secrets, secret_files
 
 BY_HAND = {"edge_password"}
 """The hub makes it with the credentials of the simulated node."""
-
-
-def certificates(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
-    script = [str(DOCKER / "certificates.sh"), str(folder), *names]
-    return subprocess.run(script, capture_output=True, text=True, check=False)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -46,7 +41,7 @@ def test_only_the_owner_enters_and_only_the_owner_signs(secrets_folder: Path) ->
 
 def test_a_renewal_keeps_the_authority_that_nodes_trust(secrets_folder: Path) -> None:
     before = contents(secrets_folder)
-    assert certificates(secrets_folder, "renewed.example.org").returncode == 0
+    assert make_certificates(secrets_folder, "renewed.example.org").returncode == 0
     after = contents(secrets_folder)
     assert {name for name in before if before[name] != after[name]} == {"broker.crt", "broker.key"}
     check = ["openssl", "verify", "-x509_strict", "-CAfile", "ca.crt", "broker.crt"]
@@ -55,7 +50,7 @@ def test_a_renewal_keeps_the_authority_that_nodes_trust(secrets_folder: Path) ->
 
 @pytest.mark.parametrize("names", [(), ("good.example.org", "bad name"), ("a,IP:10.0.0.1",)])
 def test_what_is_no_name_is_refused_before_anything_is_made(tmp_path: Path, names: tuple[str, ...]) -> None:
-    done = certificates(tmp_path / "new", *names)
+    done = make_certificates(tmp_path / "new", *names)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "new").exists()
