@@ -19,7 +19,7 @@ from tests.shared_data import SharedData
 pytestmark = [pytest.mark.mosquitto, pytest.mark.shared_data, pytest.mark.timeout(300)]
 CONTAINER = "data_2067_5"
 SAMPLES = 300
-"""Some weeks of it, from its first sample on: the simulated hub commits sample by sample."""
+"""Some weeks of it, from its first sample on."""
 PASSWORD = "replayed-password"
 
 

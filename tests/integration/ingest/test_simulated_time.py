@@ -357,3 +357,16 @@ def test_simulated_time_goes_on_after_a_restart(hub: SimulatedHub) -> None:
     reading(hub, 3, 50.0, after_ms=200_000)
     hub.take()
     assert hub.fired()[0] == ("nodeOffline", 60_000 + 90_000)
+
+
+def test_a_bin_that_rose_and_fell_across_batches_is_judged_by_all_its_readings(hub: SimulatedHub) -> None:
+    hub.set_rule(FaultCode.BIN_FULL, hold_s=0)
+    seqs = count(1)
+    for levels in ([50.0], [50.0, 85.0], [50.0], [50.0, 85.0, 85.0], [50.0]):
+        for level in levels:
+            reading(hub, next(seqs), level, after_ms=20_000)
+        hub.take()
+    assert hub.fired() == [("binFull", 7 * 20_000)]
+    with hub.transactions.read() as unit:
+        assert [alert.state.value for alert in unit.alerts.find(AlertQuery())] == ["closed"]
+    assert hub.held() == []

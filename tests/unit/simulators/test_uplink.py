@@ -251,3 +251,8 @@ def test_records_that_carry_their_own_moment_never_share_a_message_with_another(
 
     assert [json.loads(message.payload)["now"]["uptime_ms"] for message in sent] == [10_000, 70_000]
     assert said(sent) == [("up/telemetry", (1, 2)), ("up/telemetry", (3, 1))]
+
+
+def test_a_replay_may_have_more_on_its_way_than_an_edge() -> None:
+    assert len(greeted(filled(100, batch=1)).poll(at(1))) == 8
+    assert len(greeted(filled(100, batch=1, window=64)).poll(at(1))) == 64

@@ -112,3 +112,14 @@ def test_what_was_taken_and_never_settled_is_forgotten() -> None:
     assert band.take(5_000, 5_000, 95, (88.0, 20.0))
     band.settle(state)
     assert (state.bin_full.fill_percent, state.newest["fill_level"]) == (20.0, 5_000)
+
+
+def test_what_left_it_within_its_own_batch_is_not_resumed() -> None:
+    """The state it settled goes on in the same object."""
+    state = FacilityState()
+    reading = ReadingInput("sensor", "pi-1", "fill_level", 1, 1, 95, {"battery_percent": 88.0, "fill_percent": 10.0})
+    evaluate_reading(RULES, state, reading)
+    band = deadband_after(RULES, state, reading, FIELDS)
+    assert band is not None
+    band.leave(state)
+    assert not band.resume(RULES, state)
