@@ -14,22 +14,25 @@ from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 from shutil import disk_usage
+from threading import Lock
 from types import FrameType
 from typing import Any, Final
 
 from edge.agent.calls import Calls
 from edge.agent.devices import Device, Occurred
 from edge.agent.loop import LANES, Inbox, Loop, Stop, presence
+from edge.agent.outputs import Bound, Outputs
 from edge.agent.upkeep import Upkeep
 from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
 from edge.clock import EARLIEST, Clock, ClockSource
-from edge.drivers.driver import DriverContext, Occurrence, build_parts
+from edge.drivers.driver import Air, DriverContext, Occurrence, build_parts
 from edge.errors import DriverError, InvalidOptions, InvalidSettings, OutboxError
 from edge.ids import boot_of, machine_of, new_epoch, new_ref
 from edge.link import Endpoint, Link, LinkName, Will, try_out
+from edge.local_rules import BinFullRule, LampFailureRule, LocalRule, SosRule, SosUntil
 from edge.outbox import Opened, Reset, holder_of, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
-from edge.settings import DeviceSettings, EdgeSettings, check_ca, read_password
+from edge.settings import DeviceSettings, EdgeSettings, LocalCondition, LocalRuleSettings, check_ca, read_password
 from edge.uplink.courier import Courier
 from edge.watchdog import Watchdog
 from protocols.events import EventName
@@ -75,13 +78,15 @@ def build_devices(configured: Configured, *, clock: Clock, inbox: Inbox) -> list
     """Build every device without touching hardware; raises InvalidSettings with every mistake in the configuration."""
     problems: list[tuple[str, str]] = []
     devices: list[Device] = []
+    air = Lock()
     for number, settings in enumerate(configured.settings.devices):
         try:
-            devices.append(_build_device(settings, base_dir=configured.path.parent, clock=clock, inbox=inbox))
+            devices.append(_build_device(settings, base_dir=configured.path.parent, clock=clock, inbox=inbox, air=air))
         except InvalidOptions as error:
             problems += [(f"devices[{number}].{key}", reason) for key, reason in error.problems]
         except DriverError as error:
             problems.append((f"devices[{number}].driver", str(error)))
+    problems += _output_faults(configured.settings, devices)
     if problems:
         raise InvalidSettings(str(configured.path), problems)
     return devices
@@ -176,7 +181,10 @@ def _loop(parts: _Parts, links: dict[LinkName, Link]) -> Loop:
         link = links[LinkName.SOS if channel.lane is Lane.SOS else LinkName.REST]
         return link.publish(address.topic(channel), payload) is not None
 
-    calls = Calls(outbox.calls, parts.devices, boot=outbox.boot)
+    bound = _bound(settings)
+    taken = {one.output for one in bound}
+    # A light that tells of a full bin cannot tell how far a call has come as well.
+    calls = Calls(outbox.calls, [device for device in parts.devices if device.slug not in taken], boot=outbox.boot)
     return Loop(
         inbox=parts.inbox,
         clock=parts.clock,
@@ -190,6 +198,7 @@ def _loop(parts: _Parts, links: dict[LinkName, Link]) -> Loop:
             home=settings.hub_id,
         ),
         calls=calls,
+        outputs=Outputs(bound, parts.devices, facts=outbox, boot=outbox.boot),
         upkeep=Upkeep(
             outbox,
             limit_bytes=settings.outbox.limit_mb << 20,
@@ -280,8 +289,44 @@ def _give_back_memory() -> None:
         libc.malloc_trim(0)
 
 
-def _build_device(settings: DeviceSettings, *, base_dir: Path, clock: Clock, inbox: Inbox) -> Device:
-    context = DriverContext(device=settings.slug, kind=settings.kind, clock=clock, base_dir=base_dir)
+def _bound(settings: EdgeSettings) -> list[Bound]:
+    return [
+        Bound(
+            _local_rule(rule),
+            rule.output,
+            {device.slug: max(device.interval_s, device.max_silence_s or 0.0) for device in settings.watched(rule)},
+        )
+        for rule in settings.local_rules
+    ]
+
+
+def _local_rule(rule: LocalRuleSettings) -> LocalRule:
+    given = rule.parameters
+    match rule.when:
+        case LocalCondition.SOS:
+            until = SosUntil(given.pop("until", SosUntil.HEARD))
+            return SosRule(until=until, **given)
+        case LocalCondition.BIN_FULL:
+            return BinFullRule(**given)
+        case LocalCondition.LAMP_FAILURE:
+            return LampFailureRule(**given)
+
+
+def _output_faults(settings: EdgeSettings, devices: list[Device]) -> list[tuple[str, str]]:
+    """What keeps a device from being the output of a rule."""
+    built = {device.slug: device for device in devices}
+    faults: list[tuple[str, str]] = []
+    for number, rule in enumerate(settings.local_rules):
+        output = built.get(rule.output)
+        if output is not None and not output.signals:
+            faults.append((f"local_rules[{number}].output", f"{rule.output!r} has neither an indicator nor a switch"))
+        elif output is not None and output.calls_for_help:
+            faults.append((f"local_rules[{number}].output", f"{rule.output!r} makes calls: it shows its own"))
+    return faults
+
+
+def _build_device(settings: DeviceSettings, *, base_dir: Path, clock: Clock, inbox: Inbox, air: Air) -> Device:
+    context = DriverContext(device=settings.slug, kind=settings.kind, clock=clock, base_dir=base_dir, air=air)
     parts = build_parts(settings.driver, settings.options, context)
     if parts.sensor is not None and settings.kind is None:
         raise InvalidOptions(settings.driver, [("kind", "is missing: a sensor's readings need a kind")])

@@ -100,6 +100,9 @@ def _outbox(options: argparse.Namespace) -> int:
     for call in seen["sos"]:
         heard = f"heard {call['heard_at']} by {call['heard_by']}" if call["heard_at"] else "not heard"
         print(f"{call['ref']}  stored {call['stored_at']}  sent {call['sent_at'] or 'not yet'}  {heard}")
+    for output in seen["local_outputs"]:
+        state = f"{'on' if output['on'] else 'off'} since {output['since']}"
+        print(f"{output['output']}  {state}  {output['when']} of {output['device']}: {output['reason']}")
     return OK
 
 

@@ -2,8 +2,9 @@
 
 import os
 import tomllib
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, field, structs
@@ -110,6 +111,83 @@ class DeviceSettings(Table, frozen=True, kw_only=True):
             raise ValueError("dead_band needs max_silence_s, or a silent sensor looks like a dead one")
 
 
+class LocalCondition(StrEnum):
+    """What a local rule looks for."""
+
+    SOS = "sos"
+    BIN_FULL = "bin_full"
+    LAMP_FAILURE = "lamp_failure"
+
+
+_Share = Annotated[float, Meta(ge=0, le=100)]
+_Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+
+
+class LocalRuleSettings(Table, frozen=True, kw_only=True):
+    """One thing that is shown on the spot, hub or no hub; what is not given has the rule's own default."""
+
+    when: Annotated[LocalCondition, Meta(description="What is looked for: `sos`, `bin_full` or `lamp_failure`.")]
+    output: Annotated[Slug, Meta(description="The device that shows it: an indicator, or what has a relay.")]
+    devices: Annotated[
+        tuple[Slug, ...], Meta(description="Which devices it looks at; default: all whose readings or calls fit.")
+    ] = ()
+    after_s: Annotated[
+        _Seconds | None, Meta(description="`sos`: sound only for a call that is this old; default 0.")
+    ] = None
+    until: Annotated[
+        Literal["sent", "heard"] | None,
+        Meta(description="`sos`: silent once the hub has it (`sent`), or a person (`heard`, the default)."),
+    ] = None
+    longest_s: Annotated[
+        Annotated[float, Meta(gt=0, le=86_400)] | None,
+        Meta(description="`sos`: longest sounding for one call; default 300."),
+    ] = None
+    enter_percent: Annotated[_Share | None, Meta(description="`bin_full`: on from this level up; default 80.")] = None
+    leave_percent: Annotated[_Share | None, Meta(description="`bin_full`: off below this level; default 60.")] = None
+    hold_s: Annotated[_Seconds | None, Meta(description="`bin_full`: full for this long; default 0.")] = None
+    confirm_readings: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        Meta(description="`bin_full`, `lamp_failure`: readings in a row that must agree; default 2."),
+    ] = None
+    settle_s: Annotated[
+        _Seconds | None, Meta(description="`lamp_failure`: no judgement for this long after a switch; default 120.")
+    ] = None
+    rated_power_w: Annotated[
+        Annotated[float, Meta(gt=0, le=10_000)] | None,
+        Meta(
+            description="`lamp_failure`: dark is below a tenth of this, times the commanded level; default: below 1 W."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse what belongs to another rule, and thresholds that cross."""
+        known = LOCAL_PARAMETERS[self.when]
+        others = {name for names in LOCAL_PARAMETERS.values() for name in names} - set(known)
+        strangers = [name for name in sorted(others) if getattr(self, name) is not None]
+        if strangers:
+            raise Mistakes(*((name, f"is nothing that {self.when} knows") for name in strangers))
+        if self.when is LocalCondition.BIN_FULL:
+            enter = 80.0 if self.enter_percent is None else self.enter_percent
+            leave = 60.0 if self.leave_percent is None else self.leave_percent
+            if leave > enter:
+                raise Mistakes(("leave_percent", f"{leave:g} is above enter_percent {enter:g}"))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was given of the rule's own parameters."""
+        names = LOCAL_PARAMETERS[self.when]
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+LOCAL_PARAMETERS: Final = {
+    LocalCondition.SOS: ("after_s", "until", "longest_s"),
+    LocalCondition.BIN_FULL: ("enter_percent", "leave_percent", "confirm_readings", "hold_s"),
+    LocalCondition.LAMP_FAILURE: ("confirm_readings", "settle_s", "rated_power_w"),
+}
+"""Which parameters belong to which rule."""
+_KIND_OF: Final = {LocalCondition.BIN_FULL: "fill_level", LocalCondition.LAMP_FAILURE: "lamp"}
+
+
 class EdgeSettings(Table, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -134,14 +212,42 @@ class EdgeSettings(Table, frozen=True, kw_only=True):
     ] = None
     outbox: OutboxSettings = OutboxSettings()
     devices: Annotated[tuple[DeviceSettings, ...], Meta(description="What hangs on this node.")] = ()
+    local_rules: Annotated[
+        tuple[LocalRuleSettings, ...], Meta(description="What is shown on the spot, hub or no hub.")
+    ] = ()
 
     def __post_init__(self) -> None:
-        """Refuse two devices of one name."""
+        """Refuse two devices of one name, and rules about devices that are not there."""
         seen: set[str] = set()
         for device in self.devices:
             if device.slug in seen:
                 raise Mistakes(("devices", f"slug {device.slug!r} stands twice"))
             seen.add(device.slug)
+        problems: list[tuple[str, str]] = []
+        for number, rule in enumerate(self.local_rules):
+            problems += [(f"local_rules[{number}].{key}", reason) for key, reason in self._rule_faults(rule)]
+        if problems:
+            raise Mistakes(*problems)
+
+    def watched(self, rule: LocalRuleSettings) -> tuple[DeviceSettings, ...]:
+        """The devices that a rule looks at; an sos rule looks at all that are not left out."""
+        kind = _KIND_OF.get(rule.when)
+        fitting = [device for device in self.devices if kind in (None, device.kind)]
+        return tuple(device for device in fitting if not rule.devices or device.slug in rule.devices)
+
+    def _rule_faults(self, rule: LocalRuleSettings) -> list[tuple[str, str]]:
+        known = {device.slug for device in self.devices}
+        faults = [] if rule.output in known else [("output", f"no device is called {rule.output!r}")]
+        fitting = {device.slug for device in self.watched(rule)}
+        kind = _KIND_OF.get(rule.when)
+        faults += [
+            ("devices", f"no device of kind {kind} is called {slug!r}" if kind else f"no device is called {slug!r}")
+            for slug in rule.devices
+            if slug not in fitting
+        ]
+        if not fitting and not rule.devices:
+            faults.append(("when", f"there is no device of kind {kind}"))
+        return faults
 
 
 def load_settings(path: Path) -> EdgeSettings:

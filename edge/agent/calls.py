@@ -55,6 +55,16 @@ class Calls:
         self._unstored: set[str] = set()
         self._on: dict[str, tuple[str, CallShown]] = {}
 
+    @property
+    def open(self) -> Sequence[Call]:
+        """The calls that are not closed, oldest first."""
+        return self._open
+
+    @property
+    def unwritten(self) -> frozenset[str]:
+        """Devices whose call could not be written down."""
+        return frozenset(self._unstored)
+
     def stored(self, moment: Moment) -> None:
         """Calls were written down."""
         self._unstored.clear()

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Final
 
+from edge.agent.outputs import Signal
 from edge.drivers.driver import Clock, Fault, FaultReason, Measurement, Occurrence, Parts, Stage
 from edge.errors import DriverError
 from edge.sampling import SamplingPlan, start, take
@@ -14,6 +15,8 @@ _OPEN_AGAIN_S: Final = (1.0, 5.0, 15.0, 60.0)
 """Waits between attempts to open a device that is not there; the last one for ever."""
 _STUCK_AFTER_S: Final = 60.0
 """A sensor that does not come back from a reading for this long (or three intervals) is stuck."""
+_STAGES: Final = {Signal.OFF: Stage.CLEARED, Signal.LIGHT: Stage.ALERT, Signal.SIREN: Stage.FAILED}
+"""What an indicator shows for a local output."""
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +65,10 @@ class Device:
         self._thread = Thread(target=self._run, name=f"device-{slug}", daemon=True)
         self._busy_since_s: float | None = None
         self._fault: FaultReason | None = None
+        self._lock = Lock()
+        self._wanted: tuple[Stage, str | None] | None = None
+        self._wanted_on: bool | None = None
+        self._is_open = False
 
     def start(self) -> None:
         """Open and begin to sample; a device that cannot be opened is tried again."""
@@ -108,16 +115,41 @@ class Device:
         """Whether this device can show a stage."""
         return self._parts.indicator is not None
 
-    def show(self, stage: Stage, *, ref: str) -> None:
-        """Show how far a call has come, where this device can."""
-        if self._parts.indicator is not None:
-            self._parts.indicator.show(stage, ref=ref)
+    @property
+    def signals(self) -> bool:
+        """Whether this device can be a local output: it has an indicator or a switch."""
+        return self._parts.indicator is not None or self._parts.switch is not None
+
+    def show(self, stage: Stage, *, ref: str | None = None) -> None:
+        """Show how far a call has come, where this device can: at once, or as soon as it is open."""
+        with self._lock:
+            self._wanted = (stage, ref)
+            if self._is_open and self._parts.indicator is not None:
+                self._parts.indicator.show(stage, ref=ref)
+
+    def signal(self, signal: Signal) -> None:
+        """Turn a local output on or off: its indicator, its switch, or both."""
+        self.show(_STAGES[signal])
+        with self._lock:
+            self._wanted_on = signal is not Signal.OFF
+            if self._is_open and self._parts.switch is not None:
+                self._parts.switch.switch(on=self._wanted_on)
 
     def _run(self) -> None:
         if self._parts.event_source is not None:
             self._parts.event_source.listen(self._on_event)
         if self._open():
+            self._catch_up()
             self._sample()
+
+    def _catch_up(self) -> None:
+        """Show what was asked for before the device was open: after a restart that is the open call."""
+        with self._lock:
+            self._is_open = True
+            if self._wanted is not None and self._parts.indicator is not None:
+                self._parts.indicator.show(self._wanted[0], ref=self._wanted[1])
+            if self._wanted_on and self._parts.switch is not None:
+                self._parts.switch.switch(on=True)
 
     def _on_event(self, occurrence: Occurrence) -> None:
         self._tell(Occurred(self.slug, occurrence))

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from edge.agent.calls import Calls
 from edge.agent.devices import Occurred, Sampled
+from edge.agent.outputs import Outputs
 from edge.agent.recording import Unusable, event_draft, is_life_safety, reading_draft
 from edge.agent.upkeep import Upkeep
 from edge.clock import Clock, Moment
@@ -66,6 +67,7 @@ class Loop:
         outbox: Outbox,
         courier: Courier,
         calls: Calls,
+        outputs: Outputs,
         upkeep: Upkeep,
         devices: Sequence[Worker],
         rest: Publisher,
@@ -79,6 +81,7 @@ class Loop:
         self._outbox = outbox
         self._courier = courier
         self._calls = calls
+        self._outputs = outputs
         self._upkeep = upkeep
         self._devices = devices
         self._rest = rest
@@ -127,6 +130,7 @@ class Loop:
         self._store(moment, everything=False)
         self._courier.tick(moment)
         self._calls.tick(moment)
+        self._outputs.tick(self._calls.open, self._calls.unwritten, moment)
         self._keep_up(moment)
         if not any(device.is_stuck(at_s=moment.uptime_ms / 1_000) for device in self._devices):
             self._watchdog.feed(at_ms=moment.uptime_ms)
@@ -167,6 +171,7 @@ class Loop:
         (self._urgent if is_life_safety(item.occurrence) else self._events).append((item, ref))
 
     def _sampled(self, item: Sampled, moment: Moment) -> None:
+        self._outputs.sampled(item.device, item.measurement.values, uptime_ms=item.uptime_ms, moment=moment)
         self._readings.append(item)
         if self._group_due_ms is None:
             self._group_due_ms = moment.uptime_ms + GROUP_MS

@@ -32,7 +32,10 @@ class FaultReason(StrEnum):
 
 
 class Stage(StrEnum):
-    """What the person at the device is shown about the last SOS (`wire.md` §4); `CLEARED` is dark and silent."""
+    """What the person at the device is shown about the last SOS (`wire.md` §4); `CLEARED` is dark and silent.
+
+    `FAILED` is the local siren; `ALERT` is a silent light for what is no call: a full bin, a dark lamp.
+    """
 
     STORED = "stored"
     SENT = "sent"
@@ -40,6 +43,7 @@ class Stage(StrEnum):
     ON_THE_WAY = "on_the_way"
     FAILED = "failed"
     CLEARED = "cleared"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True)

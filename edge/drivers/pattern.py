@@ -51,4 +51,6 @@ PATTERNS: Final[Mapping[Stage, Pattern]] = {
     # The local siren: light and sound together until something else is shown. Below 3 flashes a second on purpose.
     Stage.FAILED: Pattern(loop=(Step(led=True, buzzer=True, for_s=0.25), Step(led=False, buzzer=False, for_s=0.25))),
     Stage.CLEARED: Pattern(),
+    # Steady and silent: a full bin or a dark lamp wants to be seen, not heard.
+    Stage.ALERT: Pattern(rest_led=True),
 }

@@ -1,5 +1,6 @@
 """Looking into an outbox beside the running agent, without a lock and without a write."""
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ def look(data_dir: Path) -> dict[str, Any]:
             calls = connection.execute(
                 "SELECT ref, stored_at, sent_at, heard_at, heard_by FROM calls ORDER BY stored_at, ref"
             ).fetchall()
+            outputs = connection.execute("SELECT value FROM facts WHERE name = 'local_outputs'").fetchone()
         finally:
             connection.close()
-    except (sqlite3.Error, TypeError) as error:
+    except (sqlite3.Error, TypeError, ValueError) as error:
         raise OutboxError(f"outbox {path}: {error}") from error
     lanes: list[dict[str, Any]] = []
     for lane, number in LANE_NUMBERS.items():
@@ -32,4 +34,8 @@ def look(data_dir: Path) -> dict[str, Any]:
             {"lane": lane.value, "epoch": epoch, "next": following, "high_water": done, "pending": following - 1 - done}
         )
     names = ("ref", "stored_at", "sent_at", "heard_at", "heard_by")
-    return {"lanes": lanes, "sos": [dict(zip(names, call, strict=True)) for call in calls]}
+    return {
+        "lanes": lanes,
+        "sos": [dict(zip(names, call, strict=True)) for call in calls],
+        "local_outputs": [] if outputs is None else json.loads(outputs[0]),
+    }

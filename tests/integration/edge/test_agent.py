@@ -200,3 +200,54 @@ def test_a_wrong_password_is_one_clear_line_and_check_says_so(
         os.kill(agent.pid, signal.SIGTERM)
     refused = [line for line in agent.log.read_text().splitlines() if "link.refused" in line]
     assert len(refused) == 2
+
+
+LOCAL = """
+[[devices]]
+slug = "siren"
+driver = "fake"
+options = {record = "siren.jsonl"}
+[[devices]]
+slug = "bin-light"
+driver = "fake"
+options = {record = "light.jsonl"}
+[[local_rules]]
+when = "sos"
+output = "siren"
+[[local_rules]]
+when = "bin_full"
+output = "bin-light"
+"""
+
+
+def shown(folder: Path, name: str) -> list[str]:
+    """What an output was told, in order."""
+    path = folder / f"{name}.jsonl"
+    return [json.loads(line)["stage"] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_without_a_hub_a_call_sounds_the_siren_and_a_full_bin_lights_its_lamp_also_after_a_kill(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    script = "after_s,fill_percent,event,ref\n0,90,,\n1.0,90,sos_pressed,band-07:1\n"
+    folder = a_folder(tmp_path, port=1, script=script)
+    config = folder / "edge.toml"
+    config.write_text(config.read_text() + LOCAL)
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: shown(folder, "siren") == ["failed"], "the siren sounds offline")
+        wait_until(lambda: shown(folder, "light") == ["alert"], "the bin's lamp is lit offline")
+        agent.kill()
+        (folder / "script.csv").write_text("after_s,fill_percent\n0,70\n6,40\n")
+        agent.start()
+        wait_until(lambda: shown(folder, "siren") == ["failed", "failed"], "the siren sounds again")
+        wait_until(lambda: shown(folder, "light") == ["alert", "alert"], "70 % is within the band")
+        wait_until(lambda: shown(folder, "light")[-1] == "cleared", "the bin was emptied")
+        agent.kill()
+        config.write_text(config.read_text().replace("127.0.0.1:1", f"127.0.0.1:{mosquitto_anonymous.port}"))
+        agent.start()
+        wait_until(lambda: shown(folder, "siren") == ["failed"] * 3, "the siren sounds until somebody has heard it")
+        wait_until(lambda: stages(folder)[-1] == "sent", "the call is at the hub")
+        hub.push_stage("band-07:1", SosStage.HEARD, by="Duty desk")
+        wait_until(lambda: shown(folder, "siren")[-1] == "cleared", "silent when a person has heard it")
+        told = {row["output"]: (row["on"], row["reason"]) for row in agent.outbox()["local_outputs"]}
+        assert told == {"siren": (False, "call_heard"), "bin-light": (False, "below_leave_threshold")}

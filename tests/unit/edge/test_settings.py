@@ -8,6 +8,7 @@ from edge.settings import (
     BrokerSettings,
     DeviceSettings,
     EdgeSettings,
+    LocalRuleSettings,
     OutboxSettings,
     check_ca,
     load_settings,
@@ -92,6 +93,38 @@ def test_a_kind_nobody_knows_and_a_slug_that_stands_twice_are_refused(tmp_path: 
     assert load(tmp_path, f"{head}devices = [{device}, {device}]") == ["devices: slug 'a' stands twice"]
 
 
+RULES = """
+site = "demo"
+node = "pi-1"
+data_dir = "data"
+broker = {url = "mqtt://127.0.0.1:1883"}
+devices = [{slug = "bin-1", driver = "fake", kind = "fill_level"}, {slug = "light", driver = "fake"}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ('{when = "bin_full", output = "light"}', None),
+        ('{when = "sos", output = "light", after_s = 10, until = "sent"}', None),
+        ('{when = "fire", output = "light"}', "when: must be one of: sos, bin_full, lamp_failure"),
+        ('{when = "sos", output = "lihgt"}', "output: no device is called 'lihgt'"),
+        (
+            '{when = "bin_full", output = "light", devices = ["light"]}',
+            "devices: no device of kind fill_level is called 'light'",
+        ),
+        ('{when = "sos", output = "light", devices = ["x"]}', "devices: no device is called 'x'"),
+        ('{when = "lamp_failure", output = "light"}', "when: there is no device of kind lamp"),
+        ('{when = "sos", output = "light", hold_s = 3}', "hold_s: is nothing that sos knows"),
+        ('{when = "bin_full", output = "light", enter_percent = 50}', "leave_percent: 60 is above enter_percent 50"),
+        ('{when = "sos", output = "light", until = "dawn"}', "until: Invalid enum value 'dawn'"),
+    ],
+)
+def test_a_local_rule_that_cannot_be_kept_is_refused(tmp_path: Path, rule: str, complaint: str | None) -> None:
+    found = load(tmp_path, f"{RULES}local_rules = [{rule}]\n")
+    assert found == ([] if complaint is None else [f"local_rules[0].{complaint}"])
+
+
 def test_a_file_that_is_no_toml_or_not_there_is_one_line(tmp_path: Path) -> None:
     (complaint,) = load(tmp_path, "site = ")
     assert complaint.startswith("is no TOML: ")
@@ -143,10 +176,11 @@ TABLES = {
     "The broker": (BrokerSettings, "broker."),
     "The outbox": (OutboxSettings, "outbox."),
     "Devices": (DeviceSettings, "devices[]."),
+    "Local rules": (LocalRuleSettings, "local_rules[]."),
 }
 
 
 @pytest.mark.parametrize("title", TABLES)
 def test_the_document_says_what_the_settings_say(title: str) -> None:
-    section = DOCUMENT.read_text(encoding="utf-8").partition(f"### {title}\n")[2].partition("\n#")[0]
+    section = DOCUMENT.read_text(encoding="utf-8").partition(f"## {title}\n")[2].partition("\n#")[0]
     assert [line for line in section.splitlines() if line.startswith("| `")] == rows(*TABLES[title])

@@ -10,11 +10,13 @@ import pytest
 from edge.agent.calls import Calls
 from edge.agent.devices import Occurred, Sampled
 from edge.agent.loop import GROUP_MS, Inbox, Item, Loop, Stop
+from edge.agent.outputs import Bound, Outputs, Signal
 from edge.agent.upkeep import Upkeep
 from edge.clock import EARLIEST, Clock, ClockSource, Moment
 from edge.drivers.driver import Measurement, Occurrence, Stage
 from edge.errors import OutboxError
 from edge.link import Arrived, LinkDown, LinkName, LinkUp
+from edge.local_rules import BinFullRule, SosRule
 from edge.outbox import Opened, open_outbox
 from edge.uplink.courier import Courier
 from edge.watchdog import Watchdog
@@ -36,6 +38,18 @@ class Light:
 
     def show(self, stage: Stage, *, ref: str) -> None:
         self.stages.append(stage.value)
+
+
+class Siren:
+    """A local output."""
+
+    slug = "siren"
+
+    def __init__(self) -> None:
+        self.signals: list[str] = []
+
+    def signal(self, signal: Signal) -> None:
+        self.signals.append(signal.value)
 
 
 class Sensor:
@@ -68,7 +82,7 @@ class Node:
         self.retained: list[bytes] = []
         self.answers: list[Item] = []
         self.sent: list[Channel] = []
-        self.light, self.sensor, self.watchdog = Light(), Sensor(), Fed()
+        self.light, self.siren, self.sensor, self.watchdog = Light(), Siren(), Sensor(), Fed()
         self.now_ms = 0
         self.inbox: Inbox = SimpleQueue()
         calls = Calls(opened.outbox.calls, [self.light], boot=opened.outbox.boot)
@@ -80,6 +94,12 @@ class Node:
                 opened.outbox, publish=self._publish, lit=calls.lit, draw=lambda: 0.5, machine="pi", home=None
             ),
             calls=calls,
+            outputs=Outputs(
+                [Bound(BinFullRule(), "siren", {"bin-42-us": 60.0}), Bound(SosRule(), "siren", {"band-07": 60.0})],
+                [self.siren],
+                facts=opened.outbox,
+                boot=opened.outbox.boot,
+            ),
             upkeep=Upkeep(
                 opened.outbox,
                 limit_bytes=1 << 30,
@@ -226,6 +246,17 @@ def test_an_outbox_that_refuses_says_so(node: Node) -> None:
     with pytest.raises(OutboxError, match="readonly"):
         node.opened.outbox.release(Lane.SOS, 1)
     node.opened.outbox.database.rows("PRAGMA query_only = 0")
+
+
+def test_a_local_output_follows_readings_and_calls_even_when_nothing_can_be_stored(node: Node) -> None:
+    node.opened.outbox.database.rows("PRAGMA query_only = 1")
+    node.at(1_000, sampled(90, uptime_ms=1_000))
+    node.at(2_000, sampled(90, uptime_ms=2_000))
+    node.at(3_000, pressed())
+    assert node.siren.signals == ["light", "siren"]
+    node.opened.outbox.database.rows("PRAGMA query_only = 0")
+    node.at(5_000)
+    assert node.opened.outbox.fact("local_outputs") is not None
 
 
 def test_an_unanswered_call_is_sent_again_by_the_ticking_of_the_loop(node: Node) -> None:
