@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hub.mqtt.dynsec import DynsecAdmin
 from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_SUBSCRIPTIONS
 from simulators.servers.mosquitto import dynamic_security
 from simulators.servers.process import LOOPBACK
+from tests.integration.docker.shipped import COMPOSE, compose, example_environment
 from tests.integration.docker.shipped_broker import ShippedBroker
 
 pytestmark = pytest.mark.mosquitto
@@ -130,3 +132,13 @@ def test_identities_outlive_a_restart_and_are_never_made_anew(shipped_broker: Sh
     assert shipped_broker.identities.read_text(encoding="utf-8") == kept
     endpoint = Endpoint(LOOPBACK, shipped_broker.port, HUB, password, tls=True, ca=shipped_broker.authority)
     assert try_out(endpoint)[0]
+
+
+def test_the_health_check_sees_whether_it_listens(shipped_broker: ShippedBroker) -> None:
+    marker, *check = compose(COMPOSE[0], example_environment())["services"]["mosquitto"]["healthcheck"]["test"]
+    assert marker == "CMD"
+    command = [word.replace(":22B3 ", f":{shipped_broker.port:04X} ") for word in check]
+    assert command != check
+    assert subprocess.run(command, check=False).returncode == 0
+    shipped_broker.stop()
+    assert subprocess.run(command, check=False).returncode == 1
