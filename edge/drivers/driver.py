@@ -7,10 +7,12 @@ indicator (shows), a switch (acts), or several of them. Parts are built without 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
@@ -80,6 +82,8 @@ class Occurrence:
 
 
 OnEvent = Callable[[Occurrence], None]
+Air = AbstractContextManager[bool]
+"""A turn: who holds it is alone in sending sound."""
 
 
 class Clock(Protocol):
@@ -91,7 +95,7 @@ class Clock(Protocol):
 
 
 class Part(Protocol):
-    """Life of a sensor, event source or indicator: open once, close as often as you like, or use `with`."""
+    """Life of a sensor, event source, indicator or switch: open once, close as often as you like, or use `with`."""
 
     def open(self) -> None:
         """Take the hardware; raises DriverError in one clear line."""
@@ -137,7 +141,7 @@ class Indicator(Part, Protocol):
 
 
 class Switch(Part, Protocol):
-    """Something that is on or off: a relay with what hangs on it; off when opened and when closed."""
+    """Something that is on or off: a relay with what hangs on it; off when opened, closed in its fail-safe state."""
 
     def switch(self, *, on: bool) -> None:
         """Ask for this state; returns at once, raises nothing, and ends by itself after the longest on-time."""
@@ -193,12 +197,16 @@ class DriverOptions(Table, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DriverContext:
-    """What a driver is told beside its options: relative paths start at `base_dir`, the folder of the configuration."""
+    """What a driver is told beside its options: relative paths start at `base_dir`, the folder of the configuration.
+
+    `air` is held while a device makes a sound that another one could take for its own echo: one for all of a node.
+    """
 
     device: str
     kind: str | None
     clock: Clock
     base_dir: Path
+    air: Air = field(default_factory=Lock)
 
 
 @dataclass(frozen=True, slots=True)

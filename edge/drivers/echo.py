@@ -1,4 +1,4 @@
-"""Pure: what the pings of one burst say about the level of a bin, as the sample the agent gets."""
+"""Pure: what one burst of pings, or of distances, says about the level of a bin, as the sample the agent gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,11 +32,14 @@ Ping = float | PingFault
 
 @dataclass(frozen=True, slots=True)
 class EchoRule:
-    """The bin's geometry, the sensor's range, and how many bursts of one and the same echo mean a frozen sensor."""
+    """The bin's geometry, the sensor's range, and how many bursts of one and the same echo mean a frozen sensor.
+
+    `frozen_after` is None for a sensor whose words are proof enough that it lives.
+    """
 
     geometry: Geometry
     max_range_mm: float
-    frozen_after: int
+    frozen_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,13 @@ class EchoState:
 
 _FAULTS: Final = {
     Unusable.NO_TARGET: FaultReason.NO_ECHO,
-    Unusable.IN_BLIND_ZONE: FaultReason.OUT_OF_RANGE,
     Unusable.BEYOND_BOTTOM: FaultReason.OUT_OF_RANGE,
+    Unusable.UNCONFIRMED: FaultReason.UNSTABLE,
 }
 _DETAILS: Final = {
     Unusable.NO_TARGET: "too few pings came back",
-    Unusable.IN_BLIND_ZONE: "nearer than the blind zone, and the bin was not nearly full before",
     Unusable.BEYOND_BOTTOM: "further than the bottom of the bin: lid open, sensor moved, or wrong empty_mm",
+    Unusable.UNCONFIRMED: "seems emptied; the next reading decides",
 }
 
 
@@ -64,21 +67,41 @@ def judge(
 ) -> tuple[EchoState, Sample]:
     """Return the next state and the sample of one burst; without a temperature that of `protocols` is assumed.
 
-    A line that does not move is broken wiring and never a full bin; a target that is lost after the bin was nearly full
-    is one that is too near to be seen.
+    A line that does not move is broken wiring and never a full bin.
     """
     broken = _broken_line(pings)
     if broken is not None:
         return state, broken
     assumed_c = REFERENCE_TEMPERATURE_C if temperature_c is None else temperature_c
     echoes = [ping for ping in pings if not isinstance(ping, PingFault)]
-    freeze, frozen = watch_freeze(state.freeze, echoes, after_bursts=rule.frozen_after)
-    if frozen:
-        return EchoState(state.level, freeze), Fault(FaultReason.FROZEN, f"the same echo {freeze.bursts} bursts long")
-    burst = reduce_burst([_distance(ping, rule, assumed_c) for ping in pings], max_spread=MAX_SPREAD_MM)
+    if rule.frozen_after is not None:
+        freeze, frozen = watch_freeze(state.freeze, echoes, after_bursts=rule.frozen_after)
+        state = EchoState(state.level, freeze)
+        if frozen:
+            return state, Fault(FaultReason.FROZEN, f"the same echo {freeze.bursts} bursts long")
+    distances = [None if isinstance(ping, PingFault) else distance_mm(ping, assumed_c) for ping in pings]
+    return judge_distances(rule, state, distances, temperature_c=temperature_c, corrected=temperature_c is not None)
+
+
+def judge_distances(
+    rule: EchoRule,
+    state: EchoState,
+    distances: Sequence[float | None],
+    *,
+    temperature_c: float | None,
+    corrected: bool,
+) -> tuple[EchoState, Sample]:
+    """Return the next state and the sample of one burst of distances in mm (None: nothing was seen).
+
+    `corrected` says that they hold at the air's temperature. A target that is lost after the bin was nearly full is one
+    that is too near to be seen.
+    """
+    in_range = [one if one is not None and one <= rule.max_range_mm else None for one in distances]
+    burst = reduce_burst(in_range, max_spread=MAX_SPREAD_MM)
     measured_mm = burst.median if isinstance(burst, Burst) else None
     level_state, level = level_at(state.level, measured_mm, geometry=rule.geometry)
-    return EchoState(level_state, freeze), _sample(level, burst, temperature_c)
+    sample = _sample(level, burst, temperature_c=temperature_c, corrected=corrected)
+    return EchoState(level_state, state.freeze), sample
 
 
 def _broken_line(pings: Sequence[Ping]) -> Fault | None:
@@ -91,14 +114,9 @@ def _broken_line(pings: Sequence[Ping]) -> Fault | None:
     return None
 
 
-def _distance(ping: Ping, rule: EchoRule, temperature_c: float) -> float | None:
-    if isinstance(ping, PingFault):
-        return None
-    measured_mm = distance_mm(ping, temperature_c)
-    return measured_mm if measured_mm <= rule.max_range_mm else None
-
-
-def _sample(level: Level | Unusable, burst: Burst | BurstFault, temperature_c: float | None) -> Sample:
+def _sample(
+    level: Level | Unusable, burst: Burst | BurstFault, *, temperature_c: float | None, corrected: bool
+) -> Sample:
     if isinstance(level, Unusable):
         if burst is BurstFault.UNSTABLE:
             return Fault(FaultReason.UNSTABLE, f"the pings differ by more than {MAX_SPREAD_MM:g} mm")
@@ -107,8 +125,8 @@ def _sample(level: Level | Unusable, burst: Burst | BurstFault, temperature_c: f
     if level.distance_mm is not None:
         values["distance_mm"] = round(level.distance_mm, 1)
     quality = float(burst.quality) if isinstance(burst, Burst) and not level.saturated else float(SATURATED_QUALITY)
-    if temperature_c is None:
+    if not corrected:
         quality *= ASSUMED_TEMPERATURE_FACTOR
-    else:
+    if temperature_c is not None:
         values["temperature_c"] = temperature_c
     return Measurement(values=values, quality=round(quality))

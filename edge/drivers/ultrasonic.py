@@ -4,12 +4,13 @@ gpiozero's DistanceSensor is not used: it repeats its last mean for ever when ec
 """
 
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
 from edge.drivers.driver import (
+    Air,
     Driver,
     DriverContext,
     DriverOptions,
@@ -21,6 +22,7 @@ from edge.drivers.driver import (
 )
 from edge.drivers.echo import EchoRule, EchoState, Ping, PingFault, judge
 from edge.drivers.gpio import BcmPin, InputLine, OutputLine
+from edge.drivers.thermometer import read_temperature_c
 from edge.errors import DriverError
 from protocols.fill_level import BLIND_ZONE_MARGIN_MM, Geometry
 
@@ -30,11 +32,6 @@ RISE_TIMEOUT_S: Final = 0.1
 """The echo line rises within a millisecond; later means never."""
 FALL_TIMEOUT_S: Final = 0.25
 """Some copies hold the line for 200 ms when nothing comes back."""
-POWER_ON_MILLI_C: Final = 85_000
-"""What a DS18B20 says before its first conversion."""
-
-_quiet = Lock()
-"""Held for a whole burst: two sensors of one process must not hear each other's pings."""
 
 
 class UltrasonicOptions(DriverOptions, frozen=True, kw_only=True):
@@ -75,10 +72,11 @@ class UltrasonicOptions(DriverOptions, frozen=True, kw_only=True):
 
 
 class Ultrasonic(OpensAndCloses):
-    """Sensor of kind `fill_level`; a read blocks for one burst (pings times the longer of gap and echo)."""
+    """Sensor of kind `fill_level`; a read waits for the air, then blocks for one burst (pings times gap and echo)."""
 
-    def __init__(self, options: UltrasonicOptions, *, base_dir: Path, pin_factory: Any = None) -> None:
+    def __init__(self, options: UltrasonicOptions, *, base_dir: Path, air: Air, pin_factory: Any = None) -> None:
         self._options = options
+        self._air = air
         self._rule = EchoRule(
             geometry=options.geometry, max_range_mm=options.max_range_mm, frozen_after=options.frozen_after
         )
@@ -111,7 +109,7 @@ class Ultrasonic(OpensAndCloses):
     def read(self, at_s: float) -> Sample:  # noqa: ARG002 the burst is timed by the pin library
         """Ping, and judge the burst."""
         try:
-            with _quiet:
+            with self._air:
                 pings = [self._ping() for _ in range(self._options.pings)]
         except DriverError as error:
             return Fault(FaultReason.SENSOR_FAULT, str(error))
@@ -153,19 +151,11 @@ class Ultrasonic(OpensAndCloses):
             self._fallen.set()
 
     def _temperature_c(self) -> float | None:
-        if self._thermometer is None:
-            return None
-        try:
-            milli_c = int(self._thermometer.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return None
-        if milli_c == POWER_ON_MILLI_C or not -60_000 <= milli_c <= 150_000:
-            return None
-        return milli_c / 1000
+        return None if self._thermometer is None else read_temperature_c(self._thermometer)
 
 
 def _build(context: DriverContext, options: UltrasonicOptions) -> Parts:
-    return Parts(sensor=Ultrasonic(options, base_dir=context.base_dir))
+    return Parts(sensor=Ultrasonic(options, base_dir=context.base_dir, air=context.air))
 
 
 DRIVER: Final = Driver(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import pytest
 from gpiozero.pins.mock import MockFactory, MockTriggerPin
@@ -38,7 +38,7 @@ def an_ultrasonic(tmp_path: Path, _clock: Clock) -> Bench:
         return lambda: setattr(trigger, "echoes", list(echoes))
 
     play(working)()
-    sensor = Ultrasonic(BIN, base_dir=tmp_path, pin_factory=factory)
+    sensor = Ultrasonic(BIN, base_dir=tmp_path, air=Lock(), pin_factory=factory)
     return Bench(sensor, "fill_level", break_it=play([None]), mend_it=play(working))
 
 
@@ -129,7 +129,7 @@ def an_echoing_sensor(tmp_path: Path, echoes: list[float | None], **options: obj
     factory, trigger = a_sensor_bench()
     trigger.echoes = echoes
     settings = structs.replace(BIN, **options)
-    return Ultrasonic(settings, base_dir=tmp_path, pin_factory=factory), trigger
+    return Ultrasonic(settings, base_dir=tmp_path, air=Lock(), pin_factory=factory), trigger
 
 
 def test_the_distance_is_the_median_of_the_burst(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_thermometer_that_says_nonsense_is_not_believed(tmp_path: Path, text: 
     assert sample.values == {"fill_percent": 80.0, "distance_mm": 480.0}
 
 
-def test_two_sensors_of_one_process_never_ping_together(tmp_path: Path) -> None:
+def test_two_sensors_of_one_node_never_ping_together(tmp_path: Path) -> None:
     factory, first = a_sensor_bench()
     second = wire(factory, 18, 17)
     order: list[str] = []
@@ -205,9 +205,10 @@ def test_two_sensors_of_one_process_never_ping_together(tmp_path: Path) -> None:
         trigger.echoes = [echo_s(480 + mm) for mm in range(6)]
         trigger.on_pulse = lambda name=name: order.append(name)
     other = structs.replace(BIN, trigger_pin=18, echo_pin=17)
+    air = Lock()
     with (
-        Ultrasonic(BIN, base_dir=tmp_path, pin_factory=factory) as one,
-        Ultrasonic(other, base_dir=tmp_path, pin_factory=factory) as two,
+        Ultrasonic(BIN, base_dir=tmp_path, air=air, pin_factory=factory) as one,
+        Ultrasonic(other, base_dir=tmp_path, air=air, pin_factory=factory) as two,
     ):
         threads = [Thread(target=sensor.read, args=(0,)) for sensor in (one, two)]
         for thread in threads:
@@ -236,11 +237,11 @@ def test_closing_ends_a_burst_under_way_with_a_fault(tmp_path: Path) -> None:
 def test_a_pin_that_is_taken_cannot_be_opened_and_nothing_stays_open(tmp_path: Path) -> None:
     factory, _ = a_sensor_bench()
     other = structs.replace(BIN, trigger_pin=18)
-    with Ultrasonic(BIN, base_dir=tmp_path, pin_factory=factory):
-        second = Ultrasonic(other, base_dir=tmp_path, pin_factory=factory)
+    with Ultrasonic(BIN, base_dir=tmp_path, air=Lock(), pin_factory=factory):
+        second = Ultrasonic(other, base_dir=tmp_path, air=Lock(), pin_factory=factory)
         with pytest.raises(DeviceUnavailable, match="GPIO24"):
             second.open()
-    with Ultrasonic(other, base_dir=tmp_path, pin_factory=factory):
+    with Ultrasonic(other, base_dir=tmp_path, air=Lock(), pin_factory=factory):
         pass
 
 
@@ -248,7 +249,7 @@ def test_gpiozeros_own_mock_sensor_is_measured_in_real_time(tmp_path: Path) -> N
     """Timed by threads of the mock, so only roughly; a busy machine may spoil single bursts."""
     factory = MockFactory()
     factory.pin(TRIGGER, pin_class=MockTriggerPin, echo_pin=factory.pin(ECHO), echo_time=echo_s(600))
-    with Ultrasonic(BIN, base_dir=tmp_path, pin_factory=factory) as sensor:
+    with Ultrasonic(BIN, base_dir=tmp_path, air=Lock(), pin_factory=factory) as sensor:
         samples = (sensor.read(at_s) for at_s in range(10))
         sample = next(sample for sample in samples if isinstance(sample, Measurement))
     assert sample.values["distance_mm"] == pytest.approx(600, rel=0.15)

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from edge.drivers.driver import Fault, FaultReason, Measurement, Sample
-from edge.drivers.echo import EchoRule, EchoState, Ping, PingFault, judge
+from edge.drivers.echo import EchoRule, EchoState, Ping, PingFault, judge, judge_distances
 from protocols.fill_level import Geometry, echo_s
 
 RULE = EchoRule(geometry=Geometry(empty_mm=1200, full_mm=300, blind_zone_mm=200), max_range_mm=4000, frozen_after=3)
@@ -84,11 +86,41 @@ def test_a_line_that_does_not_move_is_a_sensor_fault_even_after_nearly_full(faul
     assert after == before
 
 
-@pytest.mark.parametrize("distance_mm", [100.0, 2000.0])
-def test_a_distance_that_no_bin_has_is_out_of_range(distance_mm: float) -> None:
-    _, sample = judged(pings_at(distance_mm))
+def test_a_distance_beyond_the_bottom_is_out_of_range() -> None:
+    _, sample = judged(pings_at(2000.0))
     assert isinstance(sample, Fault)
     assert sample.reason is FaultReason.OUT_OF_RANGE
+
+
+def test_an_echo_from_within_the_blind_zone_is_a_full_bin_without_a_distance() -> None:
+    _, sample = judged(pings_at(100.0))
+    assert sample == Measurement(values={"fill_percent": 100.0, "temperature_c": 20.0}, quality=50)
+
+
+def test_a_bin_that_seems_emptied_is_believed_at_the_second_burst() -> None:
+    state, first = judged(pings_at(1190.0), state=a_bin_at(400))
+    assert isinstance(first, Fault)
+    assert first.reason is FaultReason.UNSTABLE
+    assert "next reading" in first.detail
+    _, second = judged(pings_at(1190.0), state=state)
+    assert isinstance(second, Measurement)
+
+
+def test_distances_are_judged_like_pings() -> None:
+    _, sample = judge_distances(
+        RULE, EchoState(), [480.0, 481.0, None, 479.0, 480.0], temperature_c=None, corrected=False
+    )
+    assert isinstance(sample, Measurement)
+    assert sample.values == {"fill_percent": 80.0, "distance_mm": 480.0}
+    assert 60 < sample.quality < 80
+
+
+def test_a_sensor_that_is_not_watched_for_freezing_may_repeat_itself() -> None:
+    state = EchoState()
+    rule = replace(RULE, frozen_after=None)
+    for _ in range(5):
+        state, sample = judge(rule, state, pings_at(480, jitter_mm=0), temperature_c=20.0)
+        assert isinstance(sample, Measurement)
 
 
 def test_one_and_the_same_echo_for_three_bursts_is_a_frozen_sensor() -> None:
