@@ -34,32 +34,34 @@ class AppriseSender:
         self._texts = texts
         self._budget_s = budget_s
         self._lock = threading.Lock()
-        self._under_way: dict[str, threading.Thread] = {}
+        self._under_way: dict[tuple[str, bool], threading.Thread] = {}
+        """By channel and lane: what asks for help does not wait for news that hang."""
 
     def send(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
         """Send the rows as one message and give up after the budget; what hangs is not started a second time."""
         delivery = Delivery(Outcome.GONE, "the channel was removed or disabled")
         if isinstance(target, PersonChannel) and target.disabled_at_ms is None:
             title, text = compose(rows, room_bytes=target.service.room_bytes, texts=self._texts)
-            delivery = self._send_within_budget(target, title, text)
+            delivery = self._send_within_budget(target, title, text, life_safety=rows[0].life_safety)
         return [delivery] * len(rows)
 
-    def _send_within_budget(self, channel: PersonChannel, title: str, text: str) -> Delivery:
+    def _send_within_budget(self, channel: PersonChannel, title: str, text: str, *, life_safety: bool) -> Delivery:
         found: list[Delivery] = []
+        lane = (channel.id, life_safety)
         thread = threading.Thread(
             target=lambda: found.append(_send(channel, title, text)), name=f"apprise-{channel.id}", daemon=True
         )
         with self._lock:
-            former = self._under_way.get(channel.id)
+            former = self._under_way.get(lane)
             if former is not None and former.is_alive():
                 return Delivery(Outcome.RETRY, f"{channel.scheme}: the attempt before has not ended")
-            self._under_way[channel.id] = thread
+            self._under_way[lane] = thread
             thread.start()
         thread.join(self._budget_s)
         if not found:
             return Delivery(Outcome.RETRY, f"{channel.scheme}: no end within {self._budget_s:.0f} s")
         with self._lock:
-            self._under_way.pop(channel.id, None)
+            self._under_way.pop(lane, None)
         return found[0]
 
 
@@ -102,7 +104,6 @@ def _box_of(url: str) -> Any:
         return None
     plugin: Any = box[0]
     plugin.redirects = False
-    plugin.optional = False
     plugin.request_rate_per_sec = 0  # its pace is ours: apprise would sleep between the parts of a message
     plugin.socket_connect_timeout = min(plugin.socket_connect_timeout or CONNECT_S, CONNECT_S)
     plugin.socket_read_timeout = min(plugin.socket_read_timeout or READ_S, READ_S)
@@ -111,7 +112,7 @@ def _box_of(url: str) -> Any:
 
 
 def _read(result: Any, channel: PersonChannel) -> Delivery:
-    """Return what a result says: never `result is True`, and SUCCESS is 0."""
+    """Return what its one attempt says: a result is never `True`, SUCCESS is 0, and `optional` makes a failure one."""
     from apprise import AppriseResultStatus  # noqa: PLC0415 as above
 
     results = list(result.results)

@@ -43,7 +43,7 @@ def test_what_an_address_asks_of_apprise_itself_is_not_done(make: Make, query: s
     bench.receiver.status = 302 if "redirect" in query else 503
     (delivery,) = bench.send("a")
     assert delivery.outcome is Outcome.RETRY
-    assert len(bench.receiver.bodies) == 1
+    assert bench.receiver.paths == [f"/{SECRET}"]
 
 
 def test_text_is_not_interpreted(make: Make) -> None:
@@ -95,6 +95,14 @@ def test_what_hangs_is_not_started_a_second_time(make: Make) -> None:
             thread.join(5)
     (later,) = bench.send("c")
     assert later.outcome is Outcome.SENT
+
+
+def test_news_that_hang_do_not_keep_an_sos_from_the_same_channel(make: Make) -> None:
+    bench = make(budget_s=0.2)
+    bench.receiver.released.clear()
+    bench.send("news")
+    bench.send("SOS", life_safety=True)
+    assert ["SOS" in body for body in bench.receiver.bodies] == [False, True]
 
 
 def test_many_that_hang_delay_no_other(make: Make) -> None:

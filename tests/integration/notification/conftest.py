@@ -6,24 +6,30 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
+from hub.channels.apprise import AppriseSender
 from hub.channels.console import ConsoleSender
 from hub.channels.webhook import WebhookSender, open_client
 from hub.clock import WallClock
-from hub.events import Event, LifeSafetyHeard, SosReceiptChanged
+from hub.events import ConditionRaised, Event, LifeSafetyHeard, SosReceiptChanged
 from hub.ids import new_hex, new_ulid
 from hub.jobs.dispatcher import Attempt, Dispatcher
-from hub.notification.outbox import Channel
+from hub.notification.outbox import Channel, Notification
+from hub.notification.person_channel import PersonChannel
+from hub.notification.receipts import NotificationQuery
+from hub.notification.texts import shipped_texts
 from hub.notification.webhook import SECRET_BYTES, Webhook, new_webhook_secret
+from hub.people.person import Person, RoleHeld
 from hub.reactions import react
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.gate import Priority
 from hub.storage.sql.tables import metadata, sites
 from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
-from hub.vocabulary import FaultCode, Subject
+from hub.vocabulary import FaultCode, Role, Subject
 
 BAND = Subject("demo", facility="demo.band-07")
 PATIENCE_S = 10.0
@@ -96,6 +102,7 @@ class Loop:
             senders={
                 Channel.CONSOLE: ConsoleSender(self.console),
                 Channel.WEBHOOK: WebhookSender(self.client, now_ms=self.now_ms),
+                Channel.APPRISE: AppriseSender(texts=shipped_texts()),
             },
             now_ms=self.now_ms,
             on_attempt=self._note,
@@ -113,6 +120,42 @@ class Loop:
         with self.transactions.begin() as unit:
             unit.webhooks.add(made)
         return made
+
+    def person(self, name: str, *roles: Role, locale: str = "zh") -> str:
+        """Enrol somebody with roles at the site; return their id."""
+        made = Person(
+            id=new_ulid(),
+            username=name,
+            display_name=name,
+            password_hash="-",
+            locale=locale,
+            roles=tuple(RoleHeld(role, "demo") for role in sorted(roles)),
+            created_at_ms=0,
+        )
+        with self.transactions.begin() as unit:
+            unit.people.add(made)
+        return made.id
+
+    def channel(self, person: str, receiver: Receiver, **known: Any) -> PersonChannel:
+        """Give somebody a channel that ends at the receiver, by apprise's json:// service."""
+        defaults: dict[str, Any] = {"url": receiver.url.replace("http://", "json://"), "per_minute": 120}
+        made = PersonChannel(id=new_ulid(), person=person, name="手机", created_at_ms=0, **(defaults | known))
+        with self.transactions.begin() as unit:
+            unit.person_channels.add(made)
+        return made
+
+    def raised(self, *slugs: str) -> None:
+        """Have bins found full, each in a transaction of its own."""
+        for slug in slugs:
+            subject, at_ms = Subject("demo", facility=f"demo.{slug}"), self.now_ms()
+            with self.transactions.background() as unit:
+                unit.emit(ConditionRaised(subject, FaultCode.BIN_FULL, "threshold_reached", at_ms, 81.0))
+
+    def rows(self, target: str) -> list[Notification]:
+        """Return what is written for a target, oldest first."""
+        with self.transactions.read() as unit:
+            found = unit.notifications.find(NotificationQuery(limit=1_000))
+        return [row for row in reversed(found) if row.target == target]
 
     def press(self) -> str:
         """Have the wristband pressed; return its ref."""

@@ -11,7 +11,10 @@ from hub.alerts.alert import AlertState, AlertStep, SosOutcome
 from hub.notification import service as notification
 from hub.notification.messages import ALERT_ATTENTION
 from hub.notification.outbox import Delivery, Notification, NotificationState, Outcome
+from hub.notification.person_channel import PersonChannel
 from hub.notification.webhook import Webhook
+from hub.vocabulary import Role
+from tests.fakes.loop import MemoryPerson
 from tests.fakes.loop_story import START_MS, Story
 
 FAILED = Delivery(Outcome.RETRY, "HTTP 503")
@@ -19,7 +22,7 @@ OVER = {NotificationState.SENT, NotificationState.FAILED, NotificationState.CANC
 
 
 class NotificationLife(RuleBasedStateMachine):
-    """Two places (console and a webhook), senders that die with their lease, and people who acknowledge."""
+    """Console, webhook and an operator's channel; senders that die with their lease, and people who acknowledge."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,6 +33,11 @@ class NotificationLife(RuleBasedStateMachine):
         self.arrived: list[tuple[int, Notification]] = []
         self.story.unit.webhooks.add(
             Webhook(id="hook", site="demo", url="https://example.org", secret="whsec_AAAA", created_at_ms=0)
+        )
+        channels = self.story.unit.person_channels
+        channels.people["li"] = MemoryPerson(frozenset({(Role.OPERATOR, "demo")}))
+        channels.add(
+            PersonChannel(id="phone", person="li", name="手机", url="wecombot://key", per_minute=18, created_at_ms=0)
         )
 
     @rule()
@@ -100,6 +108,11 @@ class NotificationLife(RuleBasedStateMachine):
         unit, at_ms = self.story.unit, self.story.now_ms
         open_ = held.alert is None or unit.alerts.rows[held.alert].closed_at_ms is None
         notification.settle(unit.notifications, unit.webhooks, held, delivery, wanted=open_, at_ms=at_ms)
+
+    @invariant()
+    def what_asks_for_help_never_waits_for_a_digest(self) -> None:
+        for row in self.story.unit.notifications.rows.values():
+            assert row.due_at_ms is None or (row.channel == "apprise" and not row.life_safety)
 
     def nobody_has_it_yet(self, row: Notification) -> None:
         """What asks for somebody is not sent on behalf of an alert that somebody took since it was written."""

@@ -3,17 +3,21 @@
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
 from hub.events import AlertChanged, NodeChanged, WorkOrderChanged
-from hub.jobs.dispatcher import OTHER_SENDERS, Attempt, Dispatcher, told_of
+from hub.jobs.dispatcher import LIFE_SAFETY_SENDERS, OTHER_SENDERS, Attempt, Dispatcher, told_of
+from hub.notification import service as notification
 from hub.notification.outbox import Channel, Delivery, Notification, NotificationState, Outcome
+from hub.notification.person_channel import PersonChannel
 from hub.notification.ports import Target
+from hub.notification.texts import shipped_texts
 from hub.notification.webhook import Webhook
-from hub.vocabulary import FAULTS, FaultCode, Subject
-from tests.fakes.loop import MemoryTransactions, MemoryUnit
-from tests.fakes.loop_story import Story
+from hub.vocabulary import FAULTS, FaultCode, Role, Subject
+from tests.fakes.loop import MemoryPerson, MemoryTransactions, MemoryUnit
+from tests.fakes.loop_story import LAMP, START_MS, Story
 
 PATIENCE_S = 10.0
 SENT = Delivery(Outcome.SENT)
@@ -24,6 +28,7 @@ class FakeSender:
 
     def __init__(self) -> None:
         self.seen: list[Notification] = []
+        self.runs: list[list[str]] = []
         self.answers: dict[str, list[Delivery]] = {}
         self.held: dict[str, threading.Event] = {}
         self.entered: dict[str, threading.Event] = {}
@@ -34,6 +39,7 @@ class FakeSender:
         self.entered[target] = threading.Event()
 
     def send(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
+        self.runs.append([row.id for row in rows])
         return [self.send_one(row) for row in rows]
 
     def send_one(self, row: Notification) -> Delivery:
@@ -82,6 +88,13 @@ class Stage:
             self.story.unit.webhooks.add(
                 Webhook(id=name, site="demo", url=f"https://{name}.example/", secret="whsec_AAAA", created_at_ms=0)
             )
+
+    def channel(self, name: str, **known: Any) -> None:
+        """Give Li, who is operator of the site, one more channel."""
+        defaults: dict[str, Any] = {"url": f"wecombot://key-of-{name}", "per_minute": 18, "created_at_ms": 0}
+        operator = MemoryPerson(frozenset({(Role.OPERATOR, "demo")}))
+        self.story.unit.person_channels.people["li"] = operator
+        self.story.unit.person_channels.add(PersonChannel(id=name, person="li", name=name, **(defaults | known)))
 
     def do(self, what: Callable[[Story], object]) -> None:
         """Let something happen in a transaction, and its commit be heard."""
@@ -316,3 +329,133 @@ def test_it_starts_and_stops_as_often_as_it_is_told() -> None:
     made.until(lambda: made.arrived("console", "fired"))
     made.dispatcher.stop()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("notify-")]
+
+
+class TestChannels:
+    def test_what_waits_for_a_channel_goes_as_one_message(self) -> None:
+        made = Stage()
+        made.channel("phone")
+        made.story.at(0).raised().raised(FaultCode.LAMP_FAILURE, of=LAMP)
+        made.dispatcher.start()
+        made.until(lambda: made.tried("phone") == 2)
+        made.dispatcher.stop()
+        waiting = [row.id for row in made.rows("phone")]
+        assert [run for run in made.sender.runs if set(run) & set(waiting)] == [waiting]
+        assert {row.state for row in made.rows("phone")} == {NotificationState.SENT}
+
+    def test_news_wait_for_their_digest_and_leave_together(self, stage: Stage) -> None:
+        stage.channel("phone")
+        stage.do(lambda story: story.at(0).raised().raised(FaultCode.LAMP_FAILURE, of=LAMP))
+        stage.until(lambda: stage.tried("phone") == 2)
+        stage.do(lambda story: story.at(1).cleared().at(2).cleared(FaultCode.LAMP_FAILURE, of=LAMP))
+        stage.until(lambda: stage.arrived("console", "resolved"))
+        assert stage.tried("phone") == 2
+        with stage.lock:
+            stage.story.at(3_600)
+        stage.look()
+        stage.until(lambda: stage.tried("phone") == 4)
+        resolved = [row.id for row in stage.rows("phone") if row.step == "resolved"]
+        assert resolved in stage.sender.runs
+        delays = [attempt.delay_ms for attempt in stage.attempts if attempt.row.id in resolved]
+        assert delays == [0, 0], "a digest is not late"
+
+    def test_a_channel_gets_no_more_than_its_pace_and_what_waited_comes_together(self, stage: Stage) -> None:
+        stage.channel("phone", per_minute=1)
+        stage.do(lambda story: story.at(0).raised())
+        stage.until(lambda: stage.tried("phone") == 1)
+        stage.do(lambda story: story.at(1).raised(FaultCode.LAMP_FAILURE, of=LAMP).at(2).raised(FaultCode.BATTERY_LOW))
+        stage.until(lambda: stage.tried("console") == 6)
+        assert stage.tried("phone") == 1
+        with stage.lock:
+            stage.story.at(60)
+        stage.look()
+        stage.until(lambda: stage.tried("phone") == 3)
+        assert [len(run) for run in stage.sender.runs if run[0] in {row.id for row in stage.rows("phone")}] == [1, 2]
+
+    def test_what_rests_is_not_looked_at_again_and_again(self, stage: Stage) -> None:
+        stage.channel("phone", per_minute=1)
+        stage.do(lambda story: story.at(0).raised())
+        stage.until(lambda: stage.tried("phone") == 1)
+        writes, tried = stage.writes, stage.tried("console")
+        for number in range(1, 6):
+            lamp = Subject("demo", facility=f"demo.lamp-{number}")
+            stage.do(lambda story, lamp=lamp: story.raised(FaultCode.LAMP_FAILURE, of=lamp))
+            stage.until(lambda number=number: stage.tried("console") == tried + 2 * number)
+        assert stage.tried("phone") == 1
+        assert stage.writes - writes <= 5 * 4 + 2
+
+    def test_news_that_used_up_what_they_may_leave_an_sos_its_share(self, stage: Stage) -> None:
+        stage.channel("phone", per_minute=5)
+        robot = stage.story.unit.person_channels.rows["phone"]
+        ordinary = robot.pace.burst - robot.pace.reserve
+        stage.story.unit.person_channels.paces[robot.key] = START_MS + ordinary * robot.pace.interval_ms
+        stage.do(lambda story: story.at(0).raised())
+        stage.until(lambda: stage.tried("console") == 2)
+        assert stage.tried("phone") == 0
+        stage.do(lambda story: story.heard("band-07:1"))
+        stage.until(lambda: stage.arrived("phone", "fired"))
+        assert [attempt.row.life_safety for attempt in stage.attempts if attempt.row.target == "phone"] == [True]
+
+    def test_channels_that_hang_delay_no_other(self, stage: Stage) -> None:
+        hanging = [f"slow-{number}" for number in range(LIFE_SAFETY_SENDERS // 2)]
+        for name in (*hanging, "quick"):
+            stage.channel(name)
+        for name in hanging:
+            stage.sender.hold(name)
+        stage.do(lambda story: story.at(0).heard("band-07:1"))
+        stage.until(lambda: stage.arrived("quick", "fired"))
+        assert not any(stage.tried(name) for name in hanging)
+
+    def test_those_that_failed_before_take_half_of_the_senders(self, stage: Stage) -> None:
+        bad = [f"bad-{number}" for number in range(LIFE_SAFETY_SENDERS)]
+        for name in bad:
+            stage.channel(name)
+            stage.sender.answers[name] = [Delivery(Outcome.RETRY, "no route")]
+        stage.do(lambda story: story.at(0).heard("band-07:1"))
+        stage.until(lambda: all(stage.tried(name) for name in bad))
+        for name in bad:
+            stage.sender.hold(name)
+        with stage.lock:
+            stage.story.at(1)
+        stage.look()
+        stage.until(lambda: sum(entered.is_set() for entered in stage.sender.entered.values()) > 0)
+        stage.channel("fresh")
+        stage.do(lambda story: story.at(2).heard("band-07:2"))
+        stage.until(lambda: stage.arrived("fresh", "pressed_again"))
+        assert sum(entered.is_set() for entered in stage.sender.entered.values()) <= LIFE_SAFETY_SENDERS // 2
+
+    def test_a_channel_that_was_removed_or_disabled_gets_nothing(self, stage: Stage) -> None:
+        stage.channel("gone")
+        with stage.lock:
+            stage.story.at(0).raised()
+            stage.story.unit.person_channels.remove("gone")
+        stage.look()
+        stage.until(lambda: {row.state.value for row in stage.rows("gone")} == {"cancelled"})
+        assert all(row.target != "gone" for row in stage.sender.seen)
+
+    def test_a_test_message_that_is_taken_verifies_its_channel(self, stage: Stage) -> None:
+        stage.channel("phone")
+        with stage.lock:
+            unit = stage.story.unit
+            notification.send_test(
+                unit.notifications,
+                unit.person_channels.rows["phone"],
+                site="demo",
+                locale="zh",
+                texts=shipped_texts(),
+                new_id=unit.new_id,
+                at_ms=stage.story.now_ms,
+            )
+        stage.look()
+        stage.until(lambda: unit.person_channels.rows["phone"].verified_at_ms is not None)
+
+    def test_a_refused_message_is_tried_again_whole(self, stage: Stage) -> None:
+        stage.channel("phone")
+        stage.sender.answers["phone"] = [Delivery(Outcome.RETRY, "HTTP 503")]
+        stage.do(lambda story: story.at(0).heard("band-07:1"))
+        stage.until(lambda: stage.tried("phone") == 1)
+        with stage.lock:
+            stage.story.at(1)
+        stage.look()
+        stage.until(lambda: stage.arrived("phone", "fired"))
+        assert {row.attempts for row in stage.rows("phone")} == {2}
