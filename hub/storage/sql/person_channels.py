@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, false, or_, select, text, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, text, update
 
 from hub.errors import StaleVersionError
 from hub.notification.digest import QuietHours
@@ -54,22 +54,11 @@ _OPEN: Final = Prepared(
 @cache
 def _concerned(roles: tuple[Role, ...]) -> Prepared:
     """Return the statement of those who hold one of these roles for a site, or are in a crew."""
-    holds = (
-        select(person_roles.c.person)
-        .where(
-            person_roles.c.person == people.c.id,
-            or_(person_roles.c.site == bindparam("of_site"), person_roles.c.site == EVERY_SITE),
-            one_of(person_roles.c.role, [role.value for role in roles]),
-        )
-        .exists()
-        if roles
-        else false()
-    )
-    in_crew = (
-        select(crew_members.c.person)
-        .where(crew_members.c.person == people.c.id, crew_members.c.crew == bindparam("of_crew"))
-        .exists()
-    )
+    concerned = select(crew_members.c.person).where(crew_members.c.crew == bindparam("of_crew"))
+    if roles:
+        of_site = or_(person_roles.c.site == bindparam("of_site"), person_roles.c.site == EVERY_SITE)
+        holds = one_of(person_roles.c.role, [role.value for role in roles])
+        concerned = concerned.union(select(person_roles.c.person).where(of_site, holds))
     return Prepared(
         select(*person_channels.c, people.c.locale, sites.c.time_zone)
         .select_from(
@@ -78,8 +67,9 @@ def _concerned(roles: tuple[Role, ...]) -> Prepared:
             )
         )
         .where(
-            and_(person_channels.c.disabled_at_ms.is_(None), people.c.retired_at_ms.is_(None)),
-            or_(holds, in_crew),
+            person_channels.c.disabled_at_ms.is_(None),
+            people.c.retired_at_ms.is_(None),
+            person_channels.c.person.in_(concerned),
         )
         .order_by(person_channels.c.id)
     )
