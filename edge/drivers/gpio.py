@@ -1,17 +1,25 @@
-"""The one door to gpiozero: lines in and out, imported when the first is opened, with errors that say what to install.
+"""The one door to gpiozero: lines in and out, and SPI, imported when first opened; its errors say what to install.
 
 gpiozero brings no types, and each pin library under it has an error root of its own; both stop here.
 """
 
+import logging
 import warnings
 from collections.abc import Callable
-from typing import Annotated, Any
+from contextlib import suppress
+from threading import Lock
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
 from edge.errors import DeviceUnavailable, LibraryMissing
 
 BcmPin = Annotated[int, Meta(ge=0, le=27, description="BCM number of a GPIO on the 40-pin header.")]
+
+_SPI_PORT: Final = 0
+_finding = Lock()
+"""Devices open on threads of their own, but one factory serves them all; and filters of warnings are the process's."""
+_log = logging.getLogger(__name__)
 
 
 class OutputLine:
@@ -44,8 +52,12 @@ class OutputLine:
             raise DeviceUnavailable(f"GPIO{self._pin}: {error}") from error
 
     def close(self) -> None:
-        """Let go of the pin; idempotent."""
+        """Make the line inactive and let go of the pin; idempotent."""
         device, self._device = self._device, None
+        if device is not None:
+            with suppress(Exception):
+                # A pin that is let go of floats: what hangs on it must not be left pulled for the last moment.
+                device.off()
         _close(device)
 
 
@@ -107,6 +119,54 @@ class InputLine:
         self._on_change(ticks, bool(state) != self._pull_up)
 
 
+class SpiBus:
+    """A chip on SPI0, named by its select line (0: CE0, 1: CE1); several may open the same one."""
+
+    def __init__(self, select: int, *, pin_factory: Any = None) -> None:
+        self._select = select
+        self._pin_factory = pin_factory
+        self._factory: Any = None
+        self._spi: Any = None
+
+    def open(self) -> None:
+        """Take the bus; raises LibraryMissing or DeviceUnavailable."""
+        if self._spi is not None:
+            return
+        self._factory = self._pin_factory or _default_factory(_gpiozero())
+        try:
+            with _finding, warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                self._spi = self._factory.spi(port=_SPI_PORT, device=self._select, shared=True)
+        except Exception as error:
+            raise DeviceUnavailable(f"{self}: {error}") from error
+        for warning in warned:
+            _log.warning("%s: %s; enable SPI in raspi-config", self, warning.message)
+
+    def transfer(self, words: list[int]) -> list[int]:
+        """Send bytes and return what came back meanwhile; raises DeviceUnavailable."""
+        spi = self._spi
+        if spi is None:
+            raise DeviceUnavailable(f"{self} is not open")
+        try:
+            return [int(word) for word in spi.transfer(words)]
+        except Exception as error:
+            raise DeviceUnavailable(f"{self}: {error}") from error
+
+    def stopwatch(self) -> Callable[[], float]:
+        """Return what tells the seconds since now, by the pin library's ticks."""
+        factory = self._factory
+        start = factory.ticks()
+        return lambda: float(factory.ticks_diff(factory.ticks(), start))
+
+    def close(self) -> None:
+        """Let go of the bus; idempotent."""
+        spi, self._spi = self._spi, None
+        _close(spi)
+
+    def __str__(self) -> str:
+        return f"SPI{_SPI_PORT} CE{self._select}"
+
+
 def _device(name: str, pin: int, *, pin_factory: Any, **settings: Any) -> Any:
     """Open a gpiozero device by its class name."""
     gpiozero = _gpiozero()
@@ -128,7 +188,7 @@ def _gpiozero() -> Any:
 def _default_factory(gpiozero: Any) -> Any:
     """Find the pin library that works here, as gpiozero does, without its warning for each that does not."""
     try:
-        with warnings.catch_warnings():
+        with _finding, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gpiozero.Device.ensure_pin_factory()
     except Exception as error:

@@ -1,12 +1,15 @@
-"""A workbench of mock pins: an HC-SR04 whose echo takes exactly as long as a test says, pins that tell of changes."""
+"""A workbench of mock pins: an HC-SR04 with echoes as long as a test says, an MCP3008, pins that tell of changes."""
 
 from collections.abc import Callable
+from math import pi, sin
 from queue import SimpleQueue
 from typing import Any, cast
 
-from gpiozero.pins.mock import MockFactory, MockPin
+from gpiozero.pins.mock import MockFactory, MockPin, MockSPIDevice
 
 TRIGGER, ECHO, BUTTON, LED, BUZZER = 23, 24, 5, 6, 13
+CLOCK, MOSI, MISO, CE0 = 11, 10, 9, 8
+RELAY, READBACK = 17, 27
 
 
 class EchoPin(MockPin):
@@ -64,6 +67,36 @@ class StuckPin(MockPin):
     def _set_pull(self, value: Any) -> None:
         self._pull = value
         self._state = False
+
+
+class FakeMcp3008(MockSPIDevice):
+    """An MCP3008 of ours on CE0: each input says what its function says, sample after sample."""
+
+    def __init__(self, factory: MockFactory) -> None:
+        super().__init__(CLOCK, MOSI, MISO, CE0, pin_factory=factory)
+        self.inputs: dict[int, Callable[[int], float]] = {}
+        self.is_there = True
+        """Without it nobody drives the line, and its pull-up is read."""
+        self._count = 0
+
+    def on_bit(self) -> None:
+        """After start bit, mode and channel come a sampling bit, the null bit and ten bits of value."""
+        if self.rx_bit != 12:
+            return
+        channel = self.rx_word() & 0x07
+        self._count += 1
+        value = min(1023, max(0, round(self.inputs[channel](self._count)))) if self.is_there else 0xFFF
+        self.tx_word(value, 12)
+
+
+def steady(raw: float) -> Callable[[int], float]:
+    """An input at one level."""
+    return lambda _count: raw
+
+
+def alternating(amplitude: float, *, middle: float = 512) -> Callable[[int], float]:
+    """An input around its bias, twenty samples a period."""
+    return lambda count: middle + amplitude * sin(2 * pi * count / 20)
 
 
 def a_sensor_bench() -> tuple[MockFactory, TriggerPin]:

@@ -1,7 +1,8 @@
-"""One suite over every sensor: the real driver on mock pins, and the fake."""
+"""One suite over every sensor: the real drivers on mock pins, a mock chip and a pseudo-terminal, and the fake."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
@@ -10,12 +11,26 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockTriggerPin
 from msgspec import structs
 
+from edge.drivers.a02yyuw import A02yyuw, A02yyuwOptions
+from edge.drivers.adc import Adc, AdcOptions
 from edge.drivers.driver import Clock, DriverContext, Fault, FaultReason, Measurement, Sample, Sensor, build_parts
+from edge.drivers.lamp import Lamp, LampOptions
 from edge.drivers.ultrasonic import Ultrasonic, UltrasonicOptions
 from edge.errors import DeviceUnavailable
 from protocols.fill_level import echo_s
 from protocols.readings import CheckedValues, check_values
-from tests.contract.drivers.bench import ECHO, TRIGGER, TriggerPin, a_sensor_bench, wire
+from tests.contract.drivers.bench import (
+    ECHO,
+    RELAY,
+    TRIGGER,
+    FakeMcp3008,
+    TriggerPin,
+    a_sensor_bench,
+    alternating,
+    steady,
+    wire,
+)
+from tests.contract.drivers.fake_a02yyuw import FakeA02yyuw
 
 BIN = UltrasonicOptions(trigger_pin=TRIGGER, echo_pin=ECHO, empty_mm=1200, full_mm=300, pings=5)
 
@@ -28,6 +43,7 @@ class Bench:
     kind: str
     break_it: Callable[[], None]
     mend_it: Callable[[], None]
+    stop: Callable[[], None] = lambda: None
 
 
 def an_ultrasonic(tmp_path: Path, _clock: Clock) -> Bench:
@@ -40,6 +56,30 @@ def an_ultrasonic(tmp_path: Path, _clock: Clock) -> Bench:
     play(working)()
     sensor = Ultrasonic(BIN, base_dir=tmp_path, air=Lock(), pin_factory=factory)
     return Bench(sensor, "fill_level", break_it=play([None]), mend_it=play(working))
+
+
+def an_a02yyuw(tmp_path: Path, _clock: Clock) -> Bench:
+    fake = FakeA02yyuw()
+    options = A02yyuwOptions(port=fake.port, empty_mm=1200, full_mm=300, silence_s=0.2)
+    sensor = A02yyuw(options, base_dir=tmp_path, air=Lock())
+    return Bench(sensor, "fill_level", break_it=fake.say, mend_it=lambda: fake.say(480), stop=fake.stop)
+
+
+def a_meter(tmp_path: Path, _clock: Clock, *, with_relay: bool = False) -> Bench:
+    factory = MockFactory()
+    chip = FakeMcp3008(factory)
+    chip.inputs = {0: alternating(300), 1: steady(5)}
+    sensor: Sensor
+    if with_relay:
+        options = LampOptions(current_channel=0, lux_channel=1, relay_pin=RELAY, hours_file="hours")
+        sensor = Lamp(options, device="lamp-1", base_dir=tmp_path, pin_factory=factory)
+    else:
+        sensor = Adc(AdcOptions(current_channel=0, lux_channel=1), device="lamp-1", pin_factory=factory)
+
+    def plug(*, in_place: bool) -> Callable[[], None]:
+        return lambda: setattr(chip, "is_there", in_place)
+
+    return Bench(sensor, "lamp", break_it=plug(in_place=False), mend_it=plug(in_place=True))
 
 
 def a_fake(kind: str, values: str) -> Callable[[Path, Clock], Bench]:
@@ -64,13 +104,18 @@ def a_fake(kind: str, values: str) -> Callable[[Path, Clock], Bench]:
 @pytest.fixture(
     params=[
         pytest.param(an_ultrasonic, id="ultrasonic"),
+        pytest.param(an_a02yyuw, id="a02yyuw"),
+        pytest.param(a_meter, id="adc"),
+        pytest.param(partial(a_meter, with_relay=True), id="lamp"),
         pytest.param(a_fake("fill_level", "fill_percent,distance_mm=81,412"), id="fake-fill_level"),
         pytest.param(a_fake("lamp", "power_w,on=60,true"), id="fake-lamp"),
         pytest.param(a_fake("vitals", "heart_rate_bpm,spo2_percent=72,97"), id="fake-vitals"),
     ]
 )
-def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Bench:
-    return request.param(tmp_path, clock)
+def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock, pin_factory: MockFactory) -> Iterator[Bench]:
+    bench: Bench = request.param(tmp_path, clock)
+    yield bench
+    bench.stop()
 
 
 def test_a_measurement_is_what_the_wire_knows(bench: Bench, clock: Clock) -> None:
