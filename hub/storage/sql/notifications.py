@@ -4,7 +4,19 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, ScalarSelect, and_, bindparam, false, func, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from hub.notification.outbox import Channel, Notification, NotificationState
 from hub.notification.receipts import NotificationQuery, ReceiptState
