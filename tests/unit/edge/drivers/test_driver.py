@@ -102,6 +102,9 @@ def test_a_script_of_values_makes_a_sensor_and_one_of_events_an_event_source(tmp
         ("ultrasonic", "fill_level", ULTRASONIC),
         ("button", "vitals", {"pin": 5}),
         ("indicator", None, {"led_pin": 6, "buzzer_pin": 13}),
+        ("relay", None, {"pin": 17}),
+        ("adc", "lamp", {"current_channel": 0}),
+        ("lamp", "lamp", {"current_channel": 0, "lux_channel": 1, "relay_pin": 17}),
     ],
 )
 def test_building_touches_no_hardware(driver: str, kind: str | None, options: dict[str, Any]) -> None:
@@ -128,6 +131,26 @@ except LibraryMissing as error:
     assert done.stdout == "gpiozero is not installed: pip install 'linli[edge]'\n", done.stderr
 
 
+def test_without_pyserial_opening_says_what_to_install() -> None:
+    program = """
+import sys
+sys.modules["serial"] = None
+from pathlib import Path
+from edge.drivers.driver import DriverContext, build_parts
+from edge.errors import LibraryMissing
+
+parts = build_parts("a02yyuw", {"empty_mm": 1200, "full_mm": 300}, DriverContext("d", "fill_level", None, Path()))
+try:
+    parts.sensor.open()
+except LibraryMissing as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == (
+        "pyserial is not installed: pip install 'linli[serial]', or on Raspberry Pi OS: apt install python3-serial\n"
+    ), done.stderr
+
+
 def test_where_no_gpio_library_works_opening_says_what_to_install() -> None:
     program = """
 from edge.drivers.gpio import OutputLine
@@ -149,11 +172,13 @@ except LibraryMissing as error:
     ), done.stderr
 
 
-def test_the_drivers_protocol_and_the_fake_import_no_gpiozero() -> None:
+def test_no_driver_imports_the_library_of_its_hardware_before_it_is_opened() -> None:
     program = """
-import sys, edge.drivers, edge.drivers.driver, edge.drivers.fake, edge.drivers.ultrasonic, edge.drivers.button
-import edge.drivers.indicator
-print(sorted(name for name in sys.modules if name.partition(".")[0] in ("gpiozero", "lgpio", "typer", "structlog")))
+import sys
+from edge.drivers.driver import driver_names, load_driver
+for name in driver_names(): load_driver(name)
+foreign = ("gpiozero", "lgpio", "serial", "spidev", "typer", "structlog")
+print(sorted(name for name in sys.modules if name.partition(".")[0] in foreign))
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
