@@ -14,6 +14,7 @@ from tests.architecture.checkout import PACKAGES, ROOT
 
 HUB_ONLY = {
     "alembic",
+    "apprise",
     "fastapi",
     "influxdb-client",
     "jinja2",
