@@ -17,6 +17,7 @@ from hub.api.items import Page, PersonItem
 from hub.api.ports import Unit
 from hub.api.requests import JsonRoute
 from hub.errors import ForbiddenError, NotFoundError
+from hub.notification import service as notification
 from hub.people import service
 from hub.people.person import EVERY_SITE, Person, RoleHeld
 from hub.people.presenter import present_person
@@ -172,7 +173,7 @@ def delete_person(person_id: str, change: Editor) -> Response:
 
 @router.post("/{person_id}/retire", response_model=PersonItem, responses=CHANGE)
 def retire_person(person_id: str, change: Stepper, _body: Nothing = NOTHING) -> Response:
-    """Let a person sign in no more; tokens and sessions end."""
+    """Let a person sign in no more; tokens and sessions end, and their channels are disabled."""
 
     def work(unit: Unit) -> Answer:
         person = _writable(unit, change, person_id)
@@ -180,6 +181,7 @@ def retire_person(person_id: str, change: Stepper, _body: Nothing = NOTHING) -> 
             unit.people, person, at_ms=change.now_ms, expected_version=change.expected_version
         )
         unit.access.close_sessions_of(person.id)
+        notification.disable_all(unit.person_channels, person.id, at_ms=change.now_ms)
         return answers.changed(present_person(newer), site=None)
 
     return change.run(work)

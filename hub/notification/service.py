@@ -104,6 +104,13 @@ def add_channel(channels: PersonChannelRepository, channel: PersonChannel) -> Pe
     return channel
 
 
+def disable_all(channels: PersonChannelRepository, person: str, *, at_ms: int) -> None:
+    """Reach somebody no more, who is retired: what waits for them is cancelled when it comes up."""
+    for channel in channels.of_person(person):
+        if channel.disabled_at_ms is None:
+            channels.save(replace(channel, version=channel.version + 1, disabled_at_ms=at_ms))
+
+
 def gather(
     channels: PersonChannelRepository, channel: PersonChannel, rows: Sequence[Notification], *, at_ms: int
 ) -> list[Notification] | Wait:

@@ -182,6 +182,17 @@ def test_a_person_with_channels_can_be_deleted_with_them(world: World, demo: Cli
         assert not unit.person_channels.any()
 
 
+def test_who_is_retired_is_reached_no_more(world: World, demo: Client, li: Person) -> None:
+    path = f"people/{li.id}/channels"
+    made = [world.signed_in(li).post(path, ROBOT)["id"]]
+    made.append(demo.post(path, {"name": "Mail", "url": "mailto://li:pw@example.org"})["id"])
+    demo.patch(f"{path}/{made[1]}", {"disabled": True})
+    demo.post(f"people/{li.id}/retire")
+    assert [item["disabled_at"] is not None for item in demo.items(path)] == [True, True]
+    world.happen(ConditionRaised(BIN, FaultCode.BIN_FULL, "threshold_reached", START_MS, 81.0))
+    assert demo.items("notifications", person=li.id) == []
+
+
 def test_an_address_is_checked_outside_of_the_state_transaction(world: World, demo: Client, li: Person) -> None:
     """Apprise takes half a second to load; an SOS must not wait for it."""
     committed = threading.Event()
