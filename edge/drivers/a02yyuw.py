@@ -59,7 +59,7 @@ class A02yyuwOptions(DriverOptions, frozen=True, kw_only=True):
         ),
     ] = None
     temperature_file: Annotated[
-        str | None, Meta(description="Thermometer as Linux shows it, in thousandths of a degree.")
+        str | None, Meta(description="Thermometer as Linux shows it, in thousandths of a degree; its value is told.")
     ] = None
     power_pin: Annotated[
         BcmPin | None,

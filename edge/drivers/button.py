@@ -32,11 +32,11 @@ _log = logging.getLogger(__name__)
 class ButtonOptions(DriverOptions, frozen=True, kw_only=True):
     """Options of `driver = "button"`; the hold of 2 s against touch is telecare's habit (`domain.md` §1.3)."""
 
-    pin: BcmPin
-    event: EventName = EventName.SOS_PRESSED
-    hold_s: Annotated[float, Meta(gt=0, le=10)] = 2.0
-    bounce_s: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
-    pull_up: bool = True
+    pin: Annotated[BcmPin, Meta(description="GPIO of the button.")]
+    event: Annotated[EventName, Meta(description="What a press says.")] = EventName.SOS_PRESSED
+    hold_s: Annotated[float, Meta(gt=0, le=10, description="How long it must be held: a touch calls nobody.")] = 2.0
+    bounce_s: Annotated[float, Meta(ge=0, le=0.5, description="A shorter release is contact bounce.")] = 0.05
+    pull_up: Annotated[bool, Meta(description="true: wired to ground; false: wired to 3.3 V.")] = True
 
     def __post_init__(self) -> None:
         """Refuse what a button does not say."""

@@ -34,9 +34,15 @@ class FakeOptions(DriverOptions, frozen=True, kw_only=True):
     `repeat_after_s` starts the script again, that long after its start; otherwise its last values hold on.
     """
 
-    script: str | None = None
-    repeat_after_s: Annotated[float, Meta(gt=0)] | None = None
-    record: str | None = None
+    script: Annotated[
+        str | None,
+        Meta(description="CSV to play: `after_s`, the fields of the kind, `quality`, `fault`, `event`, `ref`."),
+    ] = None
+    repeat_after_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="The script starts again this long after its start; else its last values hold on."),
+    ] = None
+    record: Annotated[str | None, Meta(description="File that gets a JSON line for each stage shown.")] = None
 
     def __post_init__(self) -> None:
         """Refuse a device that would do nothing."""

@@ -3,7 +3,9 @@
 import logging
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from edge.drivers.driver import Driver, DriverContext, DriverOptions, OpensAndCloses, Parts, Stage
 from edge.drivers.gpio import BcmPin, OutputLine
@@ -16,10 +18,10 @@ _log = logging.getLogger(__name__)
 class IndicatorOptions(DriverOptions, frozen=True, kw_only=True):
     """Options of `driver = "indicator"`: an LED, a buzzer (active kind: sounds while powered), or both."""
 
-    led_pin: BcmPin | None = None
-    buzzer_pin: BcmPin | None = None
-    led_active_high: bool = True
-    buzzer_active_high: bool = True
+    led_pin: Annotated[BcmPin | None, Meta(description="GPIO of the LED.")] = None
+    buzzer_pin: Annotated[BcmPin | None, Meta(description="GPIO of the buzzer.")] = None
+    led_active_high: Annotated[bool, Meta(description="false for an LED that is lit when the pin is low.")] = True
+    buzzer_active_high: Annotated[bool, Meta(description="false for a buzzer that sounds when the pin is low.")] = True
 
     def __post_init__(self) -> None:
         """Refuse pins that could show nothing."""

@@ -42,7 +42,7 @@ class MeteringOptions(DriverOptions, frozen=True, kw_only=True):
     burning_w: Annotated[float, Meta(gt=0, le=10_000, description="From this power on the lamp burns.")] = 2.0
     lux_channel: Annotated[Channel | None, Meta(description="Input of the light sensor, 0-7.")] = None
     lux_zero_v: Annotated[float, Meta(ge=0, le=5, description="What the light sensor says in the dark.")] = 0.0
-    lux_per_v: Annotated[float, Meta(gt=0, le=1e6, description="Lux a volt.")] = 300.0
+    lux_per_v: Annotated[float, Meta(gt=0, le=1e6, description="Lux a volt; default: a TEMT6000 on 10 kΩ.")] = 200.0
     chip_select: Annotated[int, Meta(ge=0, le=1, description="Select line of the MCP3008: 0 is CE0, 1 is CE1.")] = 0
     reference_v: Annotated[float, Meta(gt=0, le=5, description="Voltage at its VREF.")] = 3.3
 

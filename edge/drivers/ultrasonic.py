@@ -35,22 +35,27 @@ FALL_TIMEOUT_S: Final = 0.25
 
 
 class UltrasonicOptions(DriverOptions, frozen=True, kw_only=True):
-    """Options of `driver = "ultrasonic"`; distances in mm from the sensor's face, `empty_mm` measured on the empty bin.
+    """Options of `driver = "ultrasonic"`; distances in mm from the sensor's face, `empty_mm` measured when empty."""
 
-    `temperature_file` is a thermometer as Linux shows it, in thousandths of a degree (a DS18B20's `temperature`, an
-    `in_temp_input`, …); without it 20 °C is assumed and quality is lower.
-    """
-
-    trigger_pin: BcmPin
-    echo_pin: BcmPin
-    empty_mm: Annotated[float, Meta(gt=0, le=10_000)]
-    full_mm: Annotated[float, Meta(gt=0, le=10_000)]
-    blind_zone_mm: Annotated[float, Meta(ge=0, le=1_000)] = 200.0
-    max_range_mm: Annotated[float, Meta(gt=0, le=10_000)] = 4_000.0
-    pings: Annotated[int, Meta(ge=5, le=10)] = 7
-    ping_gap_s: Annotated[float, Meta(ge=0.06, le=1)] = 0.06
-    frozen_after: Annotated[int, Meta(ge=2, le=100)] = 5
-    temperature_file: str | None = None
+    trigger_pin: Annotated[BcmPin, Meta(description="GPIO of TRIG.")]
+    echo_pin: Annotated[BcmPin, Meta(description="GPIO of ECHO, behind a divider: it is a 5 V signal.")]
+    empty_mm: Annotated[float, Meta(gt=0, le=10_000, description="Distance to the bottom, measured when empty.")]
+    full_mm: Annotated[
+        float, Meta(gt=0, le=10_000, description="Distance to the full line; at least the blind zone and 20 mm.")
+    ]
+    blind_zone_mm: Annotated[
+        float, Meta(ge=0, le=1_000, description="Nearer than this nothing is measured: such an echo is a full bin.")
+    ] = 200.0
+    max_range_mm: Annotated[float, Meta(gt=0, le=10_000, description="Further than this is no echo.")] = 4_000.0
+    pings: Annotated[int, Meta(ge=5, le=10, description="Pings of one burst; their median counts.")] = 7
+    ping_gap_s: Annotated[float, Meta(ge=0.06, le=1, description="Silence after each ping, for echoes to die.")] = 0.06
+    frozen_after: Annotated[
+        int, Meta(ge=2, le=100, description="So many bursts of one and the same echo are a frozen sensor.")
+    ] = 5
+    temperature_file: Annotated[
+        str | None,
+        Meta(description="Thermometer as Linux shows it, in thousandths of a degree; without it 20 °C are assumed."),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse pins and distances that do not fit together."""

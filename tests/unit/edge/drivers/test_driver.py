@@ -1,9 +1,12 @@
 import subprocess
 import sys
+import tomllib
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import NODEFAULT, Meta, structs
 
 from edge.drivers.driver import DriverContext, build_parts, driver_names, load_driver
 from edge.errors import InvalidOptions, UnknownDriver
@@ -22,7 +25,7 @@ ULTRASONIC: dict[str, Any] = {"trigger_pin": 23, "echo_pin": 24, "empty_mm": 120
 
 
 def test_our_drivers_are_found_by_their_entry_points() -> None:
-    assert {"button", "fake", "indicator", "ultrasonic"} <= set(driver_names())
+    assert {"a02yyuw", "adc", "button", "fake", "indicator", "lamp", "relay", "ultrasonic"} <= set(driver_names())
 
 
 def test_an_unknown_driver_is_refused_with_the_list_of_known_ones() -> None:
@@ -182,3 +185,59 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] in foreign))
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
+
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "edge.md"
+
+
+def section(title: str, *, level: int) -> str:
+    """The text under a heading of the document, up to the next one of its level or above."""
+    text = DOCUMENT.read_text(encoding="utf-8").partition(f"\n{'#' * level} {title}\n")[2]
+    for heading in range(1, level + 1):
+        text = text.partition(f"\n{'#' * heading} ")[0]
+    return text
+
+
+def shown(default: object) -> str:
+    match default:
+        case None:
+            return ""
+        case bool():
+            return f"`{str(default).lower()}`"
+        case Enum():
+            return f"`{default.value}`"
+        case _:
+            return f"`{default}`"
+
+
+def rows(driver: str) -> list[str]:
+    """The table rows of a driver's options, as TOML would spell their defaults."""
+    lines: list[str] = []
+    for field in structs.fields(load_driver(driver).options):
+        said = [one.description for one in getattr(field.type, "__metadata__", ()) if isinstance(one, Meta)]
+        default = "required" if field.default is NODEFAULT else shown(field.default)
+        lines.append(f"| `{field.name}` | {default} | {[text for text in said if text][-1]} |")
+    return lines
+
+
+@pytest.mark.parametrize("driver", driver_names())
+def test_the_document_says_what_the_options_say(driver: str) -> None:
+    taken_over = set(rows("adc")) if driver == "lamp" else set[str]()
+    told = [line for line in section(f"`{driver}`", level=3).splitlines() if line.startswith("| `")]
+    assert told == [row for row in rows(driver) if row not in taken_over]
+
+
+def test_the_document_lists_every_driver_with_its_kinds() -> None:
+    table = [line for line in section("Drivers", level=2).partition("###")[0].splitlines() if line.startswith("| `")]
+    told = {line.split("`")[1]: line.split("|")[3].strip(" `") for line in table}
+    kinds = {name: load_driver(name).kinds for name in driver_names()}
+    assert told == {name: "any" if kind is None else "".join(kind) for name, kind in kinds.items()}
+
+
+def test_the_documents_devices_can_be_built(tmp_path: Path) -> None:
+    example = section("Drivers", level=2).partition("```toml\n")[2].partition("```")[0]
+    devices = tomllib.loads(example)["devices"]
+    assert {device["driver"] for device in devices} == {"ultrasonic", "a02yyuw", "lamp", "adc", "relay"}
+    for device in devices:
+        parts = build_parts(device["driver"], device["options"], context(tmp_path, kind=device.get("kind")))
+        assert (parts.sensor is not None) == ("kind" in device)
