@@ -3,7 +3,6 @@
 import ctypes
 import gc
 import logging
-import os
 import signal
 import sqlite3
 from contextlib import suppress
@@ -24,19 +23,18 @@ from edge.agent.loop import LANES, Inbox, Loop, Stop, presence
 from edge.agent.outputs import Bound, Outputs
 from edge.agent.upkeep import Upkeep
 from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
-from edge.clock import EARLIEST, Clock, ClockSource
-from edge.drivers.driver import Air, DriverContext, Occurrence, build_parts
+from edge.clock import Clock
+from edge.drivers.driver import Air, DriverContext, Occurrence, Parts, build_parts
 from edge.errors import DriverError, InvalidOptions, InvalidSettings, OutboxError
 from edge.ids import boot_of, machine_of, new_epoch, new_ref
-from edge.link import Endpoint, Link, LinkName, Will, try_out
+from edge.link import Endpoint, Link, LinkName, Will
 from edge.local_rules import BinFullRule, LampFailureRule, LocalRule, SosRule, SosUntil
-from edge.outbox import Opened, Reset, holder_of, open_outbox
+from edge.outbox import Opened, Reset, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
 from edge.settings import DeviceSettings, EdgeSettings, LocalCondition, LocalRuleSettings, check_ca, read_password
 from edge.uplink.courier import Courier
 from edge.watchdog import Watchdog
 from protocols.events import EventName
-from protocols.instant import format_instant
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.topics import Channel, NodeAddress
@@ -92,27 +90,13 @@ def build_devices(configured: Configured, *, clock: Clock, inbox: Inbox) -> list
     return devices
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was checked."""
-
-    what: str
-    fine: bool
-    detail: str
-
-
-def check(configured: Configured) -> list[Finding]:
-    """Try everything the agent needs, beside a running one too; raises InvalidSettings as `run` would."""
-    settings = configured.settings
-    where = endpoints(configured)
-    devices = build_devices(configured, clock=Clock(settings.clock), inbox=SimpleQueue())
-    findings = [_check_disk(settings), _check_clock(settings)]
-    if (pid := holder_of(settings.data_dir)) is not None:
-        # To try pins and credentials now would take them from the agent that works with them.
-        return [*findings, Finding("agent", fine=True, detail=f"runs (pid {pid}): devices and broker are not tried")]
-    findings += [_check_device(device) for device in devices]
-    findings += [Finding(f"broker as {where[name].username}", *try_out(where[name])) for name in LinkName]
-    return findings
+def parts_of(settings: DeviceSettings, *, base_dir: Path, clock: Clock, air: Air) -> Parts:
+    """Build what a device consists of without touching hardware; raises DriverError."""
+    context = DriverContext(device=settings.slug, kind=settings.kind, clock=clock, base_dir=base_dir, air=air)
+    parts = build_parts(settings.driver, settings.options, context)
+    if parts.sensor is not None and settings.kind is None:
+        raise InvalidOptions(settings.driver, [("kind", "is missing: a sensor's readings need a kind")])
+    return parts
 
 
 def run(configured: Configured) -> None:
@@ -250,31 +234,6 @@ def _report(parts: _Parts, event: EventName, details: dict[str, Any]) -> None:
         parts.inbox.put(Occurred(device, occurrence))
 
 
-def _check_disk(settings: EdgeSettings) -> Finding:
-    what = f"data_dir {settings.data_dir}"
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        free_mb = disk_usage(settings.data_dir).free >> 20
-    except OSError as error:
-        return Finding(what, fine=False, detail=error.strerror or str(error))
-    if not os.access(settings.data_dir, os.W_OK):
-        return Finding(what, fine=False, detail="cannot be written")
-    return Finding(what, fine=free_mb >= settings.outbox.min_free_mb, detail=f"{free_mb} MB free")
-
-
-def _check_clock(settings: EdgeSettings) -> Finding:
-    moment = Clock(settings.clock).moment()
-    detail = f"{moment.state} at {format_instant(moment.at)}"
-    if settings.clock is ClockSource.SYSTEM and moment.at < EARLIEST:
-        return Finding("clock", fine=False, detail=detail)
-    return Finding("clock", fine=True, detail=f"{detail}, source {settings.clock}")
-
-
-def _check_device(device: Device) -> Finding:
-    problem = device.try_out()
-    return Finding(f"device {device.slug}", fine=problem is None, detail=problem or "opens")
-
-
 def _told(reset: Reset) -> dict[str, Any]:
     kept = None if reset.set_aside is None else reset.set_aside.name
     return {"because": reset.because.value, "detail": reset.detail, "set_aside": kept, "salvaged": reset.salvaged}
@@ -326,10 +285,7 @@ def _output_faults(settings: EdgeSettings, devices: list[Device]) -> list[tuple[
 
 
 def _build_device(settings: DeviceSettings, *, base_dir: Path, clock: Clock, inbox: Inbox, air: Air) -> Device:
-    context = DriverContext(device=settings.slug, kind=settings.kind, clock=clock, base_dir=base_dir, air=air)
-    parts = build_parts(settings.driver, settings.options, context)
-    if parts.sensor is not None and settings.kind is None:
-        raise InvalidOptions(settings.driver, [("kind", "is missing: a sensor's readings need a kind")])
+    parts = parts_of(settings, base_dir=base_dir, clock=clock, air=air)
     plan = SamplingPlan(
         interval_s=settings.interval_s,
         watch=WATCHED.get(settings.kind or "", {}),

@@ -1,4 +1,4 @@
-"""`linli-edge`: run the agent, look into its outbox, check what it needs. argparse, because memory is short on a Pi."""
+"""`linli-edge`: run the agent, and what a Pi's owner does around it. argparse, because memory is short on a Pi."""
 
 import argparse
 import json
@@ -16,6 +16,8 @@ from edge.logs import set_up
 OK: Final = 0
 FAILED: Final = 1
 MISUSED: Final = 2
+PAUSE_S: Final = 1.0
+"""Between two rounds of `probe`."""
 _EXTRAS: Final = {"paho": ("paho-mqtt", "edge"), "gpiozero": ("gpiozero", "edge"), "lgpio": ("lgpio", "gpio")}
 
 
@@ -49,7 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--log-format", default="auto", choices=["auto", "plain", "json"])
     looking = _command(commands, "outbox", _outbox, "show where the lanes and the calls stand")
     looking.add_argument("--json", action="store_true", help="as JSON")
-    _command(commands, "check", _check, "check configuration, disk, clock, devices and broker")
+    checking = _command(
+        commands, "check", _check, "check configuration, disk, clock, power, pins, devices, broker, hub"
+    )
+    checking.add_argument("--json", action="store_true", help="as JSON")
+    probing = _command(commands, "probe", _probe, "show what is wired, and live values; sends nothing")
+    probing.add_argument("--json", action="store_true", help="read each once, as JSON")
+    probing.add_argument("--once", action="store_true", help="read each once, in a terminal too")
+    calibrating = _command(commands, "calibrate", _calibrate, "measure a bin's or a lamp's own values, step by step")
+    calibrating.add_argument("device", nargs="?", help="the device's slug; needed where there are several")
+    installing = _command(commands, "install-service", _install, "put the agent under systemd (needs root)")
+    installing.add_argument("--dry-run", action="store_true", help="show the steps and take none")
+    installing.add_argument("--remove", action="store_true", help="take the service away; the outbox stays")
     return parser
 
 
@@ -107,13 +120,106 @@ def _outbox(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from edge.app import Configured, check
+    from edge.checks.finding import is_fit
+    from edge.owner.check import as_json, check
+
+    findings = check(_configured(options))
+    lines = [as_json(findings)] if options.json else [line for finding in findings for line in finding.lines()]
+    for line in lines:
+        print(line)
+    return OK if is_fit(findings) else FAILED
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from edge.clock import Clock
+    from edge.owner.probe import close_all, opened, read_all
+    from edge.owner.terminal import is_terminal, stop_signals
+
+    configured, clock = _configured(options), Clock()
+    devices = opened(configured)
+    lines = [device.line for device in devices]
+    try:
+        with stop_signals() as stopping:
+            if is_terminal() and not (options.once or options.json):
+                _watch(configured.address.username, lines, clock, lambda: read_all(devices, clock, stopping), stopping)
+            else:
+                for _ in read_all(devices, clock, stopping):
+                    pass
+    finally:
+        close_all(devices)
+    _print_probe(options, lines, clock.monotonic_s())
+    return OK if all(line.is_well for line in lines) else FAILED
+
+
+def _watch(node: str, lines: Any, clock: Any, rounds: Any, stopping: Any) -> None:
+    """Read round after round and draw after each device, until the person ends it."""
+    from edge.owner.table import table
+    from edge.owner.terminal import screen
+
+    with screen(sys.stdout) as page:
+
+        def draw() -> None:
+            head = [f"linli-edge probe  {node}  (nothing is sent; Ctrl-C ends)", ""]
+            page.draw([line[: page.width] for line in head] + table(lines, at_s=clock.monotonic_s(), width=page.width))
+
+        while not stopping.is_set():
+            draw()
+            for _ in rounds():
+                draw()
+            stopping.wait(PAUSE_S)
+
+
+def _print_probe(options: argparse.Namespace, lines: Any, at_s: float) -> None:
+    from edge.owner.table import table
+
+    if options.json:
+        print(json.dumps({"devices": [line.as_json() for line in lines]}, ensure_ascii=False))
+        return
+    for line in table(lines, at_s=at_s):
+        print(line)
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from edge.clock import Clock
+    from edge.owner.calibrate import calibrate
+    from edge.owner.terminal import ask
+
+    done = calibrate(_configured(options), options.device, say=print, ask=ask, now=Clock())
+    return OK if done else FAILED
+
+
+def _install(options: argparse.Namespace) -> int:
+    from edge.owner.install import installation, steps_to_install, steps_to_remove, take
+    from edge.owner.service import UNIT, told
+
+    if options.remove:
+        steps, faults, missing = steps_to_remove(), [], ()
+    else:
+        placement, missing = installation(_configured(options))
+        steps, faults = steps_to_install(placement), placement.faults()
+    for group in missing:
+        _complain(f"note: this system has no group {group}; the drivers that need it may not open")
+    for fault in faults:
+        _complain(fault)
+    if options.dry_run:
+        for line in told(steps):
+            print(line)
+        return FAILED if faults else OK
+    if faults:
+        return FAILED
+    if os.geteuid() != 0:
+        _complain("install-service changes the system: run it with sudo, or look first with --dry-run")
+        return FAILED
+    take(steps, say=print)
+    print("removed; user and outbox are still there" if options.remove else f"runs; look with: journalctl -fu {UNIT}")
+    return OK
+
+
+def _configured(options: argparse.Namespace) -> Any:
+    from edge.app import Configured
     from edge.settings import load_settings
 
-    findings = check(Configured(load_settings(options.config), options.config))
-    for finding in findings:
-        print(f"{'ok  ' if finding.fine else 'FAIL'} {finding.what}: {finding.detail}")
-    return OK if all(finding.fine for finding in findings) else FAILED
+    return Configured(load_settings(options.config), options.config)
 
 
 def _complain(line: str) -> None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from random import Random
 from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
 from threading import Event, Lock, Thread
@@ -150,7 +149,7 @@ class Link:
             return
         self._thread.join(_GOODBYE_S)
         if client is not None:
-            _hang_up(client)
+            hang_up(client)
         self._thread.join()
 
     def _run(self) -> None:
@@ -183,13 +182,13 @@ class Link:
         if client.is_connected():
             self._ended.wait()
         self._client = None
-        _hang_up(client)
+        hang_up(client)
         client.loop_stop()
         return held
 
     def _new_client(self) -> Client:
         """Return a client for one connection; what an old one still held in memory goes with it."""
-        client = _client(self._endpoint, client_id=self._endpoint.username)
+        client = new_client(self._endpoint, client_id=self._endpoint.username)
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
         client.on_connect = self._on_connect
@@ -236,34 +235,8 @@ class Link:
                 self._tell(NotTaken(self._name, reason=f"subscribe: {code}"))
 
 
-def try_out(endpoint: Endpoint, *, within_s: float = _CONNECT_S) -> tuple[bool, str]:
-    """Connect once under a client id of its own kind, and disconnect; tell whether it went well, or why not."""
-    answers: SimpleQueue[ReasonCode] = SimpleQueue()
-
-    def on_connect(
-        _client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
-    ) -> None:
-        answers.put(code)
-
-    try:
-        client = _client(endpoint, client_id=endpoint.username)
-        client.on_connect = on_connect
-        client.connect(endpoint.host, endpoint.port, KEEPALIVE_S, clean_start=True)
-    except (OSError, ValueError) as error:
-        return False, f"{endpoint.host}:{endpoint.port}: {error}"
-    client.loop_start()
-    try:
-        code = answers.get(timeout=within_s)
-    except Empty:
-        return False, f"{endpoint.host}:{endpoint.port}: no answer within {within_s:g} s"
-    finally:
-        client.disconnect()
-        _hang_up(client)
-        client.loop_stop()
-    return not code.is_failure, f"{endpoint.host}:{endpoint.port}: {code}"
-
-
-def _client(endpoint: Endpoint, *, client_id: str) -> Client:
+def new_client(endpoint: Endpoint, *, client_id: str) -> Client:
+    """A client that is not connected yet; raises OSError or ValueError where the authority's file is no good."""
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
@@ -279,7 +252,7 @@ def _client(endpoint: Endpoint, *, client_id: str) -> Client:
     return client
 
 
-def _hang_up(client: Client) -> None:
+def hang_up(client: Client) -> None:
     """Close what is left of the connection, so that paho's thread ends even when the broker does not answer."""
     connection = cast("socket | None", client.socket())
     if connection is not None:

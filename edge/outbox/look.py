@@ -2,11 +2,51 @@
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.errors import OutboxError
 from edge.outbox.database import FILE_NAME, LANE_NUMBERS, connect_read_only
+from protocols.lanes import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the telemetry lane stands, as a hello tells it."""
+
+    epoch: str
+    next: int
+    min_retained: int
+    because: str | None
+    home: str | None
+    machine: str | None
+
+
+def standing(data_dir: Path) -> Standing | None:
+    """Return where the telemetry lane stands; None where there is no outbox that can be read."""
+    path = data_dir / FILE_NAME
+    if not path.exists():
+        return None
+    number = LANE_NUMBERS[Lane.TELEMETRY]
+    try:
+        connection = connect_read_only(path)
+        try:
+            facts = dict(connection.execute("SELECT name, value FROM facts"))
+            (following,) = connection.execute("SELECT next FROM lanes WHERE lane = ?", (number,)).fetchone()
+            (oldest,) = connection.execute("SELECT min(seq) FROM records WHERE lane = ?", (number,)).fetchone()
+        finally:
+            connection.close()
+        return Standing(
+            epoch=facts["epoch"],
+            next=following,
+            min_retained=following if oldest is None else oldest,
+            because=facts.get("because"),
+            home=facts.get("home"),
+            machine=facts.get("machine"),
+        )
+    except (sqlite3.Error, TypeError, KeyError):
+        return None
 
 
 def look(data_dir: Path) -> dict[str, Any]:

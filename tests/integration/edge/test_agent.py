@@ -174,6 +174,9 @@ def test_a_second_agent_on_the_same_folder_is_told_so_in_one_line(
         checked = run_edge("check", "--config", str(agent.config))
         assert checked.returncode == 0
         assert f"runs (pid {agent.pid})" in checked.stdout
+        probed = run_edge("probe", "--config", str(agent.config))
+        assert (probed.returncode, probed.stdout) == (1, "")
+        assert f"the agent runs (pid {agent.pid}) and holds the devices; stop it first" in probed.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -182,6 +185,23 @@ def test_a_signal_ends_the_agent_with_zero(tmp_path: Path, number: int) -> None:
     with AgentProcess(folder) as agent:
         wait_until(lambda: agent.starts() == 1, "it runs")
         assert agent.stop(number) == 0
+
+
+def test_check_asks_the_hub_for_its_time_once_there_is_an_outbox(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script=counting(20))
+    before = run_edge("check", "--config", str(folder / "edge.toml"))
+    assert "SKIP clock skew: the hub is asked by the agent itself at its first start" in before.stdout
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: agent.starts() == 1 and len(hub.stored(Lane.TELEMETRY)) >= 3, "it runs")
+        assert agent.stop() == 0
+    asked = run_edge("check", "--config", str(folder / "edge.toml"))
+    assert (asked.returncode, "OK   clock skew: " in asked.stdout) == (0, True)
+    assert len({(hello.epoch, hello.boot) for hello in hub.book.hellos}) == 1, "to the hub it was the same node"
+    hub.answers = False
+    silent = run_edge("check", "--config", str(folder / "edge.toml"))
+    assert (silent.returncode, "WARN hub: " in silent.stdout) == (0, True)
 
 
 def test_a_wrong_password_is_one_clear_line_and_check_says_so(

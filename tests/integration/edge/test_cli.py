@@ -1,7 +1,9 @@
 """`linli-edge` as people and service managers meet it: exit codes, one line per mistake, what it loads."""
 
+import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,7 +70,10 @@ options = {script = "c.csv"}
     assert done.returncode == 2
     lines = [line.removeprefix(f"{path}: ") for line in done.stderr.splitlines()]
     assert any(line.startswith("devices[0].options.skript: ") for line in lines)
-    assert any(line.startswith("devices[1].driver: unknown driver 'telepathy'; known: button, fake") for line in lines)
+    assert any(
+        line.startswith("devices[1].driver: unknown driver 'telepathy'; known: ") and " button, fake" in line
+        for line in lines
+    )
     assert any(line.startswith("devices[2].") for line in lines), "a sensor needs a kind"
 
 
@@ -101,24 +106,105 @@ def test_an_outbox_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, f"there is no outbox in {tmp_path / 'data'}\n")
 
 
-def test_check_tells_what_is_fine_and_what_is_not(tmp_path: Path) -> None:
+def test_check_tells_what_is_fine_and_what_is_not_and_what_to_do(tmp_path: Path) -> None:
     done = run_edge("check", "--config", config(tmp_path, GOOD))
     assert done.returncode == 1
-    verdicts = [line.split(":")[0] for line in done.stdout.splitlines()]
-    assert verdicts == [
-        f"ok   data_dir {tmp_path / 'data'}",
-        "ok   clock",
-        "FAIL broker as demo.pi-1.sos",
-        "FAIL broker as demo.pi-1",
-    ]
+    lines = done.stdout.splitlines()
+    verdicts = {line[5:].partition(":")[0]: line[:4].strip() for line in lines if not line.startswith(" ")}
+    assert verdicts[f"data_dir {tmp_path / 'data'}"] == "OK"
+    assert {"medium", "clock", "undervoltage"} <= set(verdicts)
+    assert verdicts["broker as demo.pi-1.sos"] == verdicts["broker as demo.pi-1"] == "FAIL"
     assert "Connection refused" in done.stdout
+    after = [line for before, line in pairwise(lines) if before.startswith(("FAIL", "WARN"))]
+    assert all(line.startswith("     -> ") for line in after)
+    assert not (tmp_path / "data").exists(), "a check leaves nothing behind"
+
+
+def test_check_speaks_to_programs_as_well(tmp_path: Path) -> None:
+    done = run_edge("check", "--json", "--config", config(tmp_path, GOOD))
+    findings = json.loads(done.stdout)["findings"]
+    assert {finding["verdict"] for finding in findings} <= {"OK", "WARN", "FAIL", "SKIP"}
+    assert all(finding["remedy"] for finding in findings if finding["verdict"] in ("WARN", "FAIL"))
+
+
+def test_check_finds_a_pin_that_is_used_twice_and_a_password_that_all_can_read(tmp_path: Path) -> None:
+    devices = """
+[[devices]]
+slug = "a"
+driver = "button"
+options = {pin = 17}
+[[devices]]
+slug = "b"
+driver = "button"
+options = {pin = 17}
+"""
+    path = config(tmp_path, GOOD.replace('"}', '", password = "x"}') + devices)
+    done = run_edge("check", "--config", path)
+    assert "FAIL pin GPIO17: is used twice: a pin, b pin" in done.stdout
+    assert f"WARN password: {path} can be read by everybody" in done.stdout
+
+
+PROBED = """
+[[devices]]
+slug = "bin-1"
+driver = "fake"
+kind = "fill_level"
+options = {script = "bin.csv"}
+[[devices]]
+slug = "light"
+driver = "fake"
+options = {record = "light.jsonl"}
+"""
+
+
+def test_probe_reads_each_device_once_where_nobody_looks_on(tmp_path: Path) -> None:
+    (tmp_path / "bin.csv").write_text("after_s,fill_percent\n0,42\n")
+    path = config(tmp_path, GOOD + PROBED)
+    done = run_edge("probe", "--config", path)
+    assert done.returncode == 0
+    head, sensed, light = done.stdout.splitlines()
+    assert head.split() == ["device", "driver", "wired", "now"]
+    assert sensed.endswith("fill 42 % (quality 100)")
+    assert light.split()[:2] == ["light", "fake"]
+    told = json.loads(run_edge("probe", "--json", "--config", path).stdout)["devices"]
+    assert [(one["device"], one["values"]) for one in told] == [("bin-1", {"fill_percent": 42.0}), ("light", None)]
+
+
+def test_probe_fails_where_a_device_has_no_value_or_does_not_open(tmp_path: Path) -> None:
+    (tmp_path / "bin.csv").write_text("after_s,fill_percent,fault\n0,,no_echo\n")
+    broken = PROBED.replace("light.jsonl", "nowhere/light.jsonl")
+    done = run_edge("probe", "--config", config(tmp_path, GOOD + broken))
+    assert done.returncode == 1
+    _, sensed, light = done.stdout.splitlines()
+    assert sensed.endswith("! no_echo: scripted")
+    assert "! record " in light
+
+
+def test_calibrate_says_what_there_is_to_calibrate(tmp_path: Path) -> None:
+    (tmp_path / "bin.csv").write_text("after_s,fill_percent\n0,1\n")
+    path = config(tmp_path, GOOD + PROBED)
+    assert run_edge("calibrate", "--config", path).stderr == "say which device to calibrate; there are: none\n"
+    assert run_edge("calibrate", "bin-1", "--config", path).stderr == (
+        "bin-1: there is nothing to calibrate about 'fake'\n"
+    )
+    assert run_edge("calibrate", "bin-9", "--config", path).returncode == 1
+
+
+def test_the_service_can_be_looked_at_and_nothing_is_done(tmp_path: Path) -> None:
+    done = run_edge("install-service", "--dry-run", "--config", config(tmp_path, GOOD))
+    assert "ExecStart=" in done.stdout
+    assert "$ systemctl enable linli-edge.service" in done.stdout
+    hidden = tmp_path.is_relative_to("/tmp")  # noqa: S108 where pytest works
+    assert done.returncode == (1 if hidden else 0)
+    assert ("cannot see" in done.stderr) is hidden
 
 
 def test_the_agent_loads_neither_web_nor_sql_toolkit_nor_influx() -> None:
     program = """
 import sys
 import edge.app, edge.cli, edge.drivers.fake
-heavy = "fastapi starlette sqlalchemy influxdb_client httpx2 typer rich structlog asyncio hub simulators"
+heavy = "edge.owner edge.checks "
+heavy += "fastapi starlette sqlalchemy influxdb_client httpx2 typer rich structlog asyncio hub simulators"
 print(sorted(set(heavy.split()) & set(sys.modules)))
 """
     assert run_python(program).stdout.strip() == "[]"

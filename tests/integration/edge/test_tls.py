@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.link import Endpoint, try_out
-from simulators.servers.mosquitto import find_mosquitto
+from edge.checks.trial import Outcome, try_out
+from edge.link import Endpoint
+from simulators.servers.mosquitto import MosquittoServer, find_mosquitto
 from simulators.servers.process import Child, free_port
 
 pytestmark = pytest.mark.mosquitto
@@ -48,12 +49,24 @@ def tls_port(tmp_path: Path) -> Generator[int]:
 
 def test_the_brokers_certificate_is_checked_against_the_configured_authority(tmp_path: Path, tls_port: int) -> None:
     endpoint = Endpoint(NAME, tls_port, "demo.pi-1", None, tls=True, ca=tmp_path / "ca.pem")
-    assert try_out(endpoint) == (True, f"{NAME}:{tls_port}: Success")
+    trial = try_out(endpoint)
+    assert (trial.outcome, trial.detail) == (Outcome.FINE, "Success")
 
 
 # paho leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_an_authority_that_this_machine_does_not_know_is_refused(tls_port: int) -> None:
-    went_well, why = try_out(Endpoint(NAME, tls_port, "demo.pi-1", None, tls=True))
-    assert not went_well
-    assert "CERTIFICATE_VERIFY_FAILED" in why
+    trial = try_out(Endpoint(NAME, tls_port, "demo.pi-1", None, tls=True))
+    assert trial.outcome is Outcome.CERTIFICATE
+    assert "CERTIFICATE_VERIFY_FAILED" in trial.detail
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_each_kind_of_wrong_address_is_told_apart(
+    tmp_path: Path, tls_port: int, mosquitto_anonymous: MosquittoServer
+) -> None:
+    plain = mosquitto_anonymous.port
+    assert try_out(Endpoint(NAME, plain, "demo.pi-1", None, tls=True)).outcome is Outcome.TLS
+    assert try_out(Endpoint(NAME, tls_port, "demo.pi-1", None), within_s=3).outcome is Outcome.NO_ANSWER
+    assert try_out(Endpoint(NAME, free_port(), "demo.pi-1", None)).outcome is Outcome.REFUSED
+    assert try_out(Endpoint("no-such-host.invalid", 1883, "demo.pi-1", None)).outcome is Outcome.NO_NAME
