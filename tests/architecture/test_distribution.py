@@ -96,6 +96,8 @@ def test_the_edge_extra_installs_nothing_that_only_the_hub_needs() -> None:
     installed = closure("edge")
     assert {"paho-mqtt", "gpiozero", "msgspec"} <= installed
     assert installed & HUB_ONLY == set()
+    assert installed & {"lgpio", "pyserial", "spidev"} == set()
+    assert closure("serial") - installed == {"pyserial"}
     assert closure("hub") >= {"fastapi", "sqlalchemy", "influxdb-client"}
 
 
