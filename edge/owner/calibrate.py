@@ -86,16 +86,16 @@ def _conversation(configured: Configured, device: DeviceSettings, now: Clock) ->
     if driver.fit is not None:
         parts = parts_of(device, base_dir=base_dir, clock=now, air=Lock())
         return lamp_conversation(driver.fit, switches=parts.switch is not None), parts
-    blind_zone_mm = _limit(device, "blind_zone_mm")
-    max_range_mm = _limit(device, "max_range_mm")
+    blind_zone_mm = _option(device, "blind_zone_mm")
+    max_range_mm = _option(device, "max_range_mm")
     options = wide_options(device.options, blind_zone_mm=blind_zone_mm, max_range_mm=max_range_mm)
     wide = DeviceSettings(slug=device.slug, driver=device.driver, kind=device.kind, options=options)
     conversation = fill_conversation(blind_zone_mm=blind_zone_mm, max_range_mm=max_range_mm)
     return conversation, parts_of(wide, base_dir=base_dir, clock=now, air=Lock())
 
 
-def _limit(device: DeviceSettings, name: str) -> float:
-    """An option as configured, else the driver's default."""
+def _option(device: DeviceSettings, name: str) -> float:
+    """A number among the options: as configured, else the driver's default."""
     if name in device.options:
         return float(device.options[name])
     (default,) = [field.default for field in structs.fields(load_driver(device.driver).options) if field.name == name]
@@ -142,8 +142,7 @@ def _write(configured: Configured, device: DeviceSettings, changes: Changes, *, 
     say("")
     say("option             before      after")
     for name, value in changes.items():
-        before = device.options.get(name)
-        say(f"{name:<16} {'-' if before is None else format(before, 'g'):>8}   {value:>8g}")
+        say(f"{name:<16} {_option(device, name):>8g}   {value:>8g}")
     say("")
     fault = _fault(configured, device, changes)
     if fault is not None:

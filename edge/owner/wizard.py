@@ -14,6 +14,7 @@ from protocols.fill_level import BLIND_ZONE_MARGIN_MM
 from protocols.readings import KINDS, Number
 
 READINGS: Final = 5
+_MEASURING: Final = "     measuring ..."
 _MOST_SPREAD_MM: Final = 30.0
 """Readings of a bin that nobody touches lie this near to each other."""
 _LEAST_TRAVEL_MM: Final = 100.0
@@ -75,9 +76,9 @@ def fill_conversation(*, blind_zone_mm: float, max_range_mm: float) -> Conversat
     nearest_mm = blind_zone_mm + BLIND_ZONE_MARGIN_MM
     yield Tell()
     yield Tell("2/3  Full: hold a flat board where a full bin ends, at the rim.")
-    full_mm = yield from _distance("Enter measures, or type the distance in mm (q ends)")
+    full_mm = yield from _distance("Enter measures, or type the distance in mm (q ends)", near_mm=blind_zone_mm)
     if full_mm < nearest_mm:
-        yield Tell(f"     {full_mm:g} mm is inside what the sensor cannot see ({nearest_mm:g} mm with its margin):")
+        yield Tell(f"     The rim is nearer than the sensor can tell ({nearest_mm:g} mm, its blind zone and a margin):")
         yield Tell(f"     the bin will count as full at {nearest_mm:g} mm. A higher mount would see the rim.")
         full_mm = nearest_mm
     if empty_mm - full_mm < _LEAST_TRAVEL_MM:
@@ -111,8 +112,8 @@ def lamp_conversation(fit: LineFit, *, switches: bool) -> Conversation:
     return {fit.zero: round(off, 6), fit.scale: round(known / (on - off), 6)}
 
 
-def _distance(question: str) -> Generator[Step, Any, float]:
-    """Measure, or take what is typed, until a distance is there."""
+def _distance(question: str, *, near_mm: float | None = None) -> Generator[Step, Any, float]:
+    """Measure, or take what is typed, until a distance is there; a target too near to be measured is at `near_mm`."""
     while True:
         answer = yield Ask(f"     {question}:")
         if answer.strip():
@@ -121,8 +122,12 @@ def _distance(question: str) -> Generator[Step, Any, float]:
                 return typed
             yield Tell("     A number of millimetres, or nothing, please.")
             continue
+        yield Tell(_MEASURING)
         samples: Sequence[Sample] = yield Measure()
         distances = distances_of(samples)
+        too_near = sum(isinstance(sample, Measurement) for sample in samples) - len(distances)
+        if near_mm is not None and 2 * too_near > len(samples):
+            return near_mm
         if 2 * len(distances) <= len(samples):
             yield Tell(f"     {len(distances)} of {len(samples)} readings have a distance: {_why(samples)}")
             continue
@@ -140,6 +145,7 @@ def _blind_zone(blind_zone_mm: float) -> Generator[Step, Any, float | None]:
         answer = yield Ask("     Enter measures, s skips (q ends):")
         if answer.strip().lower() == "s":
             return None
+        yield Tell(_MEASURING)
         samples: Sequence[Sample] = yield Measure()
         distances = distances_of(samples)
         lost = len(samples) - len(distances)
@@ -164,6 +170,7 @@ def _raw_at(*, on: bool, number: str, switches: bool) -> Generator[Step, Any, fl
         yield Tell(f"{number}  {state.capitalize()}: switch the lamp {state} and let it settle.")
         yield Ask("     Enter measures (q ends):")
     while True:
+        yield Tell(_MEASURING)
         values: Sequence[float | Fault] = yield Measure(raw=True)
         usable = [value for value in values if not isinstance(value, Fault)]
         if 2 * len(usable) > len(values):
@@ -180,7 +187,7 @@ def distances_of(samples: Sequence[Sample]) -> list[float]:
 
 def _why(samples: Sequence[object]) -> str:
     faults = [sample for sample in samples if isinstance(sample, Fault)]
-    return (faults[-1].detail or faults[-1].reason.value) if faults else "no target"
+    return (faults[-1].detail or faults[-1].reason.value) if faults else "something is too near to be measured"
 
 
 def _unit(value: str) -> str:

@@ -145,6 +145,18 @@ def test_what_is_not_written_is_shown_to_paste(folder: Path) -> None:
     assert (folder / "edge.toml").read_text() == TEXT
 
 
+def test_lines_to_paste_are_shown_where_the_file_cannot_be_written(folder: Path) -> None:
+    (folder / ".edge.toml.new").mkdir()
+    with a_terminal(folder, "calibrate") as terminal:
+        terminal.answer("Enter measures, or type", "1000")
+        terminal.answer("Enter measures, or type", "250")
+        terminal.answer("s skips", "s")
+        terminal.answer("Write this into", "y")
+        assert terminal.ended("    empty_mm = 1000") == 0
+        assert terminal.shows("cannot be written")
+    assert (folder / "edge.toml").read_text() == TEXT
+
+
 def test_a_probe_in_a_terminal_is_drawn_again_until_it_is_interrupted(folder: Path) -> None:
     with a_terminal(folder, "probe") as terminal:
         wait_until(lambda: terminal.shows("distance 118"), "the bin's level")

@@ -75,7 +75,14 @@ def test_distances_can_be_typed_and_the_blind_zone_left_out() -> None:
 def test_a_rim_within_the_blind_zone_is_moved_out_of_it_and_said() -> None:
     talk = Talk(["", "", "s"], [still(1_200), still(80)])
     assert fill(talk) == {"empty_mm": 1_200, "full_mm": 220}
-    assert any("cannot see" in line for line in talk.told)
+    assert any("nearer than the sensor can tell" in line for line in talk.told)
+
+
+def test_a_rim_too_near_to_be_measured_counts_as_one_and_something_before_an_empty_bin_does_not() -> None:
+    near = [Measurement({"fill_percent": 100.0}, 50)] * READINGS
+    talk = Talk(["", "1200", "", "s"], [near, near])
+    assert fill(talk) == {"empty_mm": 1_200, "full_mm": 220}
+    assert any("0 of 5 readings have a distance: something is too near" in line for line in talk.told)
 
 
 def test_a_sensor_that_reads_nothing_is_asked_again() -> None:
