@@ -262,7 +262,7 @@ class _Lane:
                 unit.notifications.save(outbox.cancel(row), was=row.state, attempts=row.attempts)
             return None
         if isinstance(target, PersonChannel):
-            leaving = notification.gather(unit.person_channels, target, rows, at_ms=at_ms)
+            leaving = notification.gather(unit.notifications, unit.person_channels, target, rows, at_ms=at_ms)
             if isinstance(leaving, Wait):
                 self._resting[rows[0].place] = leaving.ready_ms
                 return None

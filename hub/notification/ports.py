@@ -36,6 +36,10 @@ class NotificationRepository(Protocol):
         """Return when the next row becomes due after `after_ms`, or None where none does."""
         ...
 
+    def help_waits(self, target: str, *, at_ms: int) -> bool:
+        """Tell whether something that asks for help waits to be sent to the target now."""
+        ...
+
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
         """Store the row where the stored one is still in state `was` with so many attempts; tell whether it was."""
         ...

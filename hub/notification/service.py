@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from hub.errors import ConflictError
@@ -19,6 +20,8 @@ from protocols.instant import from_ms
 
 CONSOLE: str = "console"
 """The only target of the console channel."""
+HELP_FIRST_MS: Final = 1_000
+"""How long a message stands back where something that asks for help waits for the same channel."""
 
 
 def tell(
@@ -112,9 +115,19 @@ def disable_all(channels: PersonChannelRepository, person: str, *, at_ms: int) -
 
 
 def gather(
-    channels: PersonChannelRepository, channel: PersonChannel, rows: Sequence[Notification], *, at_ms: int
+    notifications: NotificationRepository,
+    channels: PersonChannelRepository,
+    channel: PersonChannel,
+    rows: Sequence[Notification],
+    *,
+    at_ms: int,
 ) -> list[Notification] | Wait:
-    """Return those of a channel's due rows that leave now as one message, its token taken; else until when to wait."""
+    """Return those of a channel's due rows that leave now as one message, its token taken; else until when to wait.
+
+    Where something asks for help meanwhile, the token is left to that.
+    """
+    if not rows[0].life_safety and notifications.help_waits(channel.id, at_ms=at_ms):
+        return Wait(at_ms + HELP_FIRST_MS)
     leaving = together(rows, room_bytes=channel.service.room_bytes)
     was_ms = channels.spent_until_ms(channel.key)
     taken = take(channel.pace, was_ms, life_safety=rows[0].life_safety, at_ms=at_ms)

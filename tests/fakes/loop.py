@@ -261,6 +261,10 @@ class MemoryNotifications:
         ]
         return min((wait for wait in waits if wait is not None and wait > after_ms), default=None)
 
+    def help_waits(self, target: str, *, at_ms: int) -> bool:
+        due = self.due(life_safety=True, at_ms=at_ms, busy=(), limit=1_000)
+        return any(row.target == target and row.state is NotificationState.PENDING for row in due)
+
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
         stored = self.rows[row.id]
         if stored.state is not was or stored.attempts != attempts:

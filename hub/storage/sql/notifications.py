@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     update,
 )
 
@@ -91,6 +92,16 @@ _NEXT_DUE: Final = Prepared(
         _earliest(notifications.c.leased_until_ms, _LEASED).label("lease_ms"),
     )
 )
+_HELP_WAITS: Final = Prepared(
+    select(notifications.c.id)
+    .where(
+        notifications.c.state == _PENDING,
+        notifications.c.next_attempt_ms <= bindparam("now_ms"),
+        notifications.c.life_safety == true(),
+        notifications.c.target == bindparam("of_target"),
+    )
+    .limit(1)
+)
 
 
 @cache
@@ -159,6 +170,9 @@ class SqlNotifications:
     def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
         waits = _NEXT_DUE.first(self._connection, {"for_life": life_safety, "after_ms": after_ms}) or ()
         return min((wait for wait in waits if wait is not None), default=None)
+
+    def help_waits(self, target: str, *, at_ms: int) -> bool:
+        return _HELP_WAITS.first(self._connection, {"now_ms": at_ms, "of_target": target}) is not None
 
     def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
         names = {"row_id": row.id, "was": was.value, "tried": attempts}

@@ -106,6 +106,19 @@ class TestNotifications:
         assert stores.notifications.next_due_ms(life_safety=False, after_ms=9_000) is None
         assert stores.notifications.next_due_ms(life_safety=True, after_ms=499) == 500
 
+    def test_help_that_waits_for_a_target_is_known(self, stores: Repositories) -> None:
+        waits = stores.notifications.help_waits
+        stores.notifications.add(row(1), row(2, life_safety=True, next_attempt_ms=5_000))
+        stores.notifications.add(
+            row(3, life_safety=True, state=NotificationState.LEASED, next_attempt_ms=None, leased_until_ms=1),
+            row(4, life_safety=True, state=NotificationState.SENT, next_attempt_ms=None),
+        )
+        assert not waits("hook-1", at_ms=9_000)
+        assert not waits("hook-2", at_ms=4_999)
+        assert waits("hook-2", at_ms=5_000)
+        assert not waits("hook-3", at_ms=9_000)
+        assert not waits("hook-4", at_ms=9_000)
+
     def test_cancelling_stops_the_unsent_rows_of_these_steps(self, stores: Repositories) -> None:
         stores.notifications.add(
             row(1),

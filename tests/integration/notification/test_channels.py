@@ -101,7 +101,7 @@ def test_a_crash_forgets_no_token_and_no_message(loop: Loop, receivers: Receiver
         (row,) = [one for one in loop.rows(robot.id) if one.step == "fired"]
         early = replace(row, next_attempt_ms=at_ms)
         assert unit.notifications.save(early, was=row.state, attempts=0)
-        leaving = notification.gather(unit.person_channels, robot, [early], at_ms=loop.now_ms())
+        leaving = notification.gather(unit.notifications, unit.person_channels, robot, [early], at_ms=loop.now_ms())
         assert leaving == [early]
         assert notification.lease(unit.notifications, early, at_ms=at_ms) is not None
     loop.dispatcher = loop.new_dispatcher()

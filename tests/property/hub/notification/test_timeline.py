@@ -13,7 +13,7 @@ from hub.notification.outbox import Channel, Notification
 from hub.notification.pace import MINUTE_MS, Wait
 from hub.notification.person_channel import PersonChannel
 from protocols.instant import from_ms
-from tests.fakes.loop import MemoryPersonChannels
+from tests.fakes.loop import MemoryNotifications, MemoryPersonChannels
 
 STEPS = {Urgency.LIFE_SAFETY: "fired", Urgency.ATTENTION: "assigned", Urgency.NEWS: "closed"}
 arrivals = st.lists(
@@ -45,18 +45,21 @@ def rows_of(drawn: Sequence[tuple[int, Urgency, int]], channel: PersonChannel) -
 
 def messages(rows: Sequence[Notification], channel: PersonChannel) -> list[tuple[int, list[Notification]]]:
     """Return when which rows leave together: a dispatcher without threads, life safety first."""
-    channels, waiting, at_ms = MemoryPersonChannels(), list(rows), 0
+    channels, outbox, waiting, at_ms = MemoryPersonChannels(), MemoryNotifications(), list(rows), 0
+    outbox.add(*rows)
     left: list[tuple[int, list[Notification]]] = []
     while waiting:
         wakes = [row.next_attempt_ms or 0 for row in waiting if (row.next_attempt_ms or 0) > at_ms]
         for life_safety in (True, False):
             due = [r for r in waiting if r.life_safety is life_safety and (r.next_attempt_ms or 0) <= at_ms]
             while due:
-                leaving = service.gather(channels, channel, due, at_ms=at_ms)
+                leaving = service.gather(outbox, channels, channel, due, at_ms=at_ms)
                 if isinstance(leaving, Wait):
                     wakes.append(leaving.ready_ms)
                     break
                 left.append((at_ms, leaving))
+                for row in leaving:
+                    del outbox.rows[row.id]
                 waiting = [row for row in waiting if row not in leaving]
                 due = [row for row in due if row not in leaving]
         at_ms = min(wakes, default=at_ms)

@@ -13,7 +13,7 @@ from hub.notification.outbox import Notification
 from hub.notification.pace import Wait
 from hub.notification.person_channel import MOST_PER_PERSON, PersonChannel
 from hub.notification.texts import shipped_texts
-from hub.vocabulary import Role
+from hub.vocabulary import FaultCode, Role
 from tests.fakes.loop import MemoryPerson
 from tests.fakes.loop_story import START_MS, Story
 
@@ -108,10 +108,10 @@ def test_no_row_holds_an_address() -> None:
 
 class TestGathering:
     def test_what_is_due_leaves_as_one_message_for_one_token(self) -> None:
-        story = staffed(channel("li-1", "li")).at(0).raised().heard("band-07:1")
+        story = staffed(channel("li-1", "li")).at(0).raised().raised(FaultCode.BATTERY_LOW)
         channels, robot = story.unit.person_channels, channel("li-1", "li")
         rows = told(story, "li-1")
-        leaving = service.gather(channels, robot, rows, at_ms=START_MS)
+        leaving = service.gather(story.unit.notifications, channels, robot, rows, at_ms=START_MS)
         assert leaving == rows
         assert channels.paces == {robot.key: START_MS + robot.pace.interval_ms}
 
@@ -119,9 +119,21 @@ class TestGathering:
         robot = channel("li-1", "li", per_minute=1)
         story = staffed(robot).at(0).raised()
         channels, rows = story.unit.person_channels, told(story, "li-1")
-        assert service.gather(channels, robot, rows, at_ms=START_MS) == rows
-        assert service.gather(channels, robot, rows, at_ms=START_MS + 1) == Wait(START_MS + 60_000)
-        assert service.gather(channels, robot, rows, at_ms=START_MS + 60_000) == rows
+        assert service.gather(story.unit.notifications, channels, robot, rows, at_ms=START_MS) == rows
+        assert service.gather(story.unit.notifications, channels, robot, rows, at_ms=START_MS + 1) == Wait(
+            START_MS + 60_000
+        )
+        assert service.gather(story.unit.notifications, channels, robot, rows, at_ms=START_MS + 60_000) == rows
+
+    def test_the_last_token_is_left_to_what_asks_for_help(self) -> None:
+        robot = channel("li-1", "li", per_minute=1)
+        story = staffed(robot).at(0).raised().heard("band-07:1")
+        channels, notifications = story.unit.person_channels, story.unit.notifications
+        rows = told(story, "li-1")
+        news, help_wanted = ([row for row in rows if row.life_safety is about_life] for about_life in (False, True))
+        assert service.gather(notifications, channels, robot, news, at_ms=START_MS) == Wait(START_MS + 1_000)
+        assert channels.paces == {}
+        assert service.gather(notifications, channels, robot, help_wanted, at_ms=START_MS) == help_wanted
 
     def test_a_token_that_another_hub_took_meanwhile_is_not_taken_twice(self) -> None:
         robot = channel("li-1", "li", per_minute=1)
@@ -133,7 +145,7 @@ class TestGathering:
                 return False
 
         beaten = Beaten()
-        verdict = service.gather(beaten, robot, told(story, "li-1"), at_ms=START_MS)
+        verdict = service.gather(story.unit.notifications, beaten, robot, told(story, "li-1"), at_ms=START_MS)
         assert isinstance(verdict, Wait)
 
 
