@@ -15,7 +15,8 @@ STOP_WITHIN_S: Final = 5
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening address; raises HubError in one line where it is taken or cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio has answers leave at once only where the protocol is named; else each waits 40 ms for TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -340,7 +340,9 @@ class TestLatest:
         points = [a_point(seq=n, facility=f"bin-{n}") for n in range(1, 1_201)]
         subject.store.append([a_batch(*points)])
         subject.settle()
-        assert subject.store.latest("demo", [p.series.facility for p in points]) == {p.series.facility: p for p in points}
+        assert subject.store.latest("demo", [p.series.facility for p in points]) == {
+            p.series.facility: p for p in points
+        }
 
 
 class TestLife:
