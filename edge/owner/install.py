@@ -37,6 +37,7 @@ def installation(configured: Configured) -> tuple[Placement, tuple[str, ...]]:
     readable = tuple(path.resolve() for path in (broker.password_file,) if path is not None)
     placement = Placement(
         program=_program(),
+        interpreter=Path(sys.executable).resolve(),
         config=configured.path.resolve(),
         data_dir=configured.settings.data_dir.resolve(),
         groups=there,

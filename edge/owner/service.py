@@ -25,6 +25,7 @@ class Placement:
     """Where the agent is and what it needs; `groups` are those of the drivers that are configured, and exist here."""
 
     program: Path
+    interpreter: Path
     config: Path
     data_dir: Path
     groups: tuple[str, ...]
@@ -37,6 +38,7 @@ class Placement:
             f"{what} {path} is in a folder that the service cannot see: {remedy}"
             for what, path, remedy in (
                 ("program", self.program, "install into /opt, as docs/edge.md says"),
+                ("Python", self.interpreter, "make the environment with the system's python3"),
                 ("configuration", self.config, "move it to /etc/linli"),
                 ("data_dir", self.data_dir, "name one under /var/lib"),
             )

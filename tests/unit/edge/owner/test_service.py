@@ -22,6 +22,7 @@ WORST = 2.0
 GROUPS = ("dialout", "gpio", "i2c", "spi")
 HERE = Placement(
     program=Path("/bin/true"),
+    interpreter=Path("/usr/bin/python3"),
     config=Path("/etc/linli/edge.toml"),
     data_dir=Path("/var/lib/linli-edge"),
     groups=("gpio",),
@@ -108,8 +109,8 @@ def test_the_steps_can_be_read_before_they_are_taken() -> None:
 
 def test_folders_that_the_service_cannot_see_are_refused() -> None:
     assert HERE.faults() == []
-    at_home = replace(HERE, program=Path("/home/pi/venv/bin/linli-edge"), data_dir=Path("/root/data"))
-    assert [fault.split()[0] for fault in at_home.faults()] == ["program", "data_dir"]
+    at_home = replace(HERE, program=Path("/home/pi/bin/linli-edge"), interpreter=Path("/root/python3"))
+    assert [fault.split()[0] for fault in at_home.faults()] == ["program", "Python"]
 
 
 def test_a_group_that_is_not_there_is_left_out_and_named() -> None:
