@@ -1,6 +1,7 @@
 """The outbox's folder: whether it can be written, how fast, what is free, and on what kind of medium it lies."""
 
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from shutil import disk_usage
@@ -17,14 +18,14 @@ _MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 def check_disk(data_dir: Path, *, min_free_mb: int, now_s: Callable[[], float]) -> list[Finding]:
     """Make the folder where it is missing, write 64 KiB through to the medium, and look at what is free."""
     what = f"data_dir {data_dir}"
-    begun = None if data_dir.exists() else data_dir
+    begun: Path | None = None
     try:
+        begun = None if data_dir.exists() else data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         took_s = _write_through(data_dir, now_s)
         free_mb = disk_usage(data_dir).free >> 20
     except OSError as error:
-        remedy = f"sudo chown -R {_owner()} {data_dir}, or name another data_dir"
-        return [Finding(what, Verdict.FAIL, f"cannot be written: {error.strerror or error}", remedy)]
+        return [Finding(what, Verdict.FAIL, f"cannot be written: {error.strerror or error}", _remedy(data_dir))]
     finally:
         if begun is not None and begun.is_dir() and not any(begun.iterdir()):
             begun.rmdir()
@@ -84,6 +85,19 @@ def _write_through(data_dir: Path, now_s: Callable[[], float]) -> float:
     return now_s() - started_s
 
 
-def _owner() -> str:
-    """The user that should own the folder: whoever asks."""
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+def _remedy(data_dir: Path) -> str:
+    """What to do: never take a folder from the user whose service works in it."""
+    try:
+        owner = data_dir.stat().st_uid
+    except OSError:
+        return f"sudo install -d -o {_name(os.getuid())} {data_dir}, or name another data_dir"
+    if owner != os.getuid():
+        return f"it belongs to {_name(owner)}: run the command with sudo, or as that user"
+    return "is the card mounted read-only, or full? dmesg says why"
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

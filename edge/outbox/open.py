@@ -67,11 +67,18 @@ def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Ca
 
 
 def holder_of(data_dir: Path) -> str | None:
-    """Return the pid of the agent that works on this folder, None when none does."""
+    """Return the pid of the agent that works on this folder, None when none does; leaves nothing there of its own.
+
+    What may not be looked at counts as held: to take pins and session from a running agent is worse than to refuse.
+    """
     try:
-        _lock(data_dir).close()
-    except DataDirLocked as error:
-        return error.pid
+        with (data_dir / _LOCK).open(encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return lock.read().strip() or "unknown"
+    except PermissionError:
+        return "unknown"
     except OSError:
         return None
     return None

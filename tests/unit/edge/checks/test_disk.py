@@ -1,6 +1,9 @@
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+
+import pytest
 
 from edge.checks.disk import check_disk, check_medium
 from edge.checks.finding import Verdict
@@ -31,7 +34,21 @@ def test_a_folder_that_cannot_be_made_fails_with_what_to_do(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     (finding,) = check_disk(tmp_path / "file" / "data", min_free_mb=0, now_s=lambda: 0.0)
     assert finding.verdict is Verdict.FAIL
-    assert "chown" in finding.remedy
+    assert "sudo install -d -o " in finding.remedy
+
+
+def test_a_folder_of_another_user_is_left_to_it(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a folder away")
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    os.chown(data_dir, 65_534, 65_534)
+    (data_dir / f".check-{os.getpid()}").mkdir()
+    (finding,) = check_disk(data_dir, min_free_mb=0, now_s=lambda: 0.0)
+    assert (finding.verdict, finding.remedy) == (
+        Verdict.FAIL,
+        "it belongs to nobody: run the command with sudo, or as that user",
+    )
 
 
 def test_the_medium_is_that_of_the_deepest_mount(tmp_path: Path) -> None:

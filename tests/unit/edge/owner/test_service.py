@@ -109,7 +109,7 @@ def test_the_steps_can_be_read_before_they_are_taken() -> None:
 
 def test_folders_that_the_service_cannot_see_are_refused() -> None:
     assert HERE.faults() == []
-    at_home = replace(HERE, program=Path("/home/pi/bin/linli-edge"), interpreter=Path("/root/python3"))
+    at_home = replace(HERE, program=Path("/home") / "pi/bin/linli-edge", interpreter=Path("/root") / "python3")
     assert [fault.split()[0] for fault in at_home.faults()] == ["program", "Python"]
 
 
