@@ -167,7 +167,9 @@ def _raw_at(*, on: bool, number: str, switches: bool) -> Generator[Step, Any, fl
         yield Turn(on=on)
         yield Ask("     Enter when it has settled (q ends):")
     else:
-        yield Tell(f"{number}  {state.capitalize()}: switch the lamp {state} and let it settle.")
+        yield Tell(
+            f"{number}  {state.capitalize()}: switch the lamp {state} (at its breaker, if need be), let it settle."
+        )
         yield Ask("     Enter measures (q ends):")
     while True:
         yield Tell(_MEASURING)
