@@ -15,7 +15,7 @@ from hub.metrics import Metrics
 log = structlog.get_logger("hub.ingest")
 
 BATCH_MESSAGES: Final = 1000
-BATCH_BYTES: Final = 2_000_000
+BATCH_BYTES: Final = 4_000_000
 """A batch is decoded and judged beside the state; only its writing holds the gate that an SOS may have to wait at."""
 QUEUE_MESSAGES: Final = 50_000
 QUEUE_BYTES: Final = 64_000_000

@@ -1,10 +1,11 @@
-"""The deadband of a steady bin: readings within it say nothing new, so that only the newest needs to be evaluated."""
+"""The deadband of a steady bin: readings within it say nothing new, so that only the newest moves the state."""
 
 from collections.abc import Sequence
 from typing import Final
 
+from hub.rules.bin_full import BinFullState
 from hub.rules.communication_failure import Silence
-from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, evaluate_reading, lateness_horizon_ms
+from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, lateness_horizon_ms, note_contact
 
 _LEVEL: Final = "fill_percent"
 _BATTERY: Final = "battery_percent"
@@ -14,14 +15,13 @@ _TILT: Final = "tilt_deg"
 class Deadband:
     """What the next readings of a device must keep to, with the same fields, after one that was just evaluated.
 
-    Evaluating the newest of them leaves the state that evaluating each would leave, without effects.
+    Settling on the newest of them leaves the state that evaluating each would leave, without effects.
     """
 
     __slots__ = (
         "_battery",
         "_ceiling",
         "_evaluated",
-        "_fields",
         "_horizon_ms",
         "_level",
         "_newest",
@@ -38,27 +38,27 @@ class Deadband:
         self._rules = rules
         self._state: FacilityState | None = state
         self._evaluated = evaluated
-        self._fields = fields
         self._ceiling = rules.bin_full.enter_percent
         self._horizon_ms = lateness_horizon_ms(rules.intervals_ms.get(evaluated.device))
         self._level = fields.index(_LEVEL)
         self._battery = fields.index(_BATTERY) if _BATTERY in fields else None
         self._percent = evaluated.values.get(_BATTERY)
-        self._newest = (evaluated.at_ms, evaluated.received_ms, evaluated.quality, tuple(evaluated.values.values()))
+        self._newest = (evaluated.at_ms, evaluated.received_ms, evaluated.values[_LEVEL])
         self._settled = self._newest
 
-    def take(self, at_ms: int, received_ms: int, quality: int, numbers: tuple[float, ...]) -> bool:
+    def take(self, at_ms: int, received_ms: int, quality: int, numbers: Sequence[float]) -> bool:
         """Tell whether a reading lies within, and go on from it."""
-        last = self._newest
+        last_ms, heard_ms, _ = self._newest
+        level = numbers[self._level]
         if (
-            last[0] <= at_ms
-            and last[1] <= received_ms
+            level < self._ceiling
+            and last_ms <= at_ms
+            and heard_ms <= received_ms
             and received_ms - at_ms <= self._horizon_ms
             and quality > 0
-            and numbers[self._level] < self._ceiling
             and (self._battery is None or numbers[self._battery] == self._percent)
         ):
-            self._newest = (at_ms, received_ms, quality, numbers)
+            self._newest = (at_ms, received_ms, level)
             return True
         return False
 
@@ -69,13 +69,14 @@ class Deadband:
 
     def settle(self, state: FacilityState) -> None:
         """Bring `state` to the newest reading that was taken, and stand on it from now on."""
-        at_ms, received_ms, quality, numbers = self._newest
-        device, node, kind, *_ = self._evaluated
-        values = dict(zip(self._fields, numbers, strict=True))
-        newest = ReadingInput(device, node, kind, at_ms, received_ms, quality, values)
-        _, effects = evaluate_reading(self._rules, state, newest)
-        assert not effects, effects  # noqa: S101 a reading that says something is not taken
-        self._state, self._settled = state, self._newest
+        newest = self._newest
+        if newest is not self._settled:
+            at_ms, received_ms, level = newest
+            device, node, kind, *_ = self._evaluated
+            state.newest[kind] = at_ms
+            state.bin_full = BinFullState(level, at_ms)
+            note_contact(self._rules, state, device=device, node=node, received_ms=received_ms)
+        self._state, self._settled = state, newest
 
     def leave(self, state: FacilityState) -> None:
         """Settle for the last time: what is judged next moves the same state beyond."""
