@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.calibration import SATURATION_FROM_PERCENT, Level, LevelState, level_at
+from edge.calibration import SATURATION_FROM_PERCENT, Level, LevelState, Unusable, level_at
 from protocols.fill_level import Geometry
 
 readings = st.lists(st.none() | st.floats(0, 5000), max_size=30)
@@ -26,12 +26,12 @@ def test_a_level_is_always_a_percentage_and_never_without_a_basis(
             assert 0 <= level.fill_percent <= 100
             assert level.saturated == (level.distance_mm is None)
             assert state.fill_percent == level.fill_percent
-            if level.saturated:
+            if level.saturated and (distance_mm is None or distance_mm >= geometry.blind_zone_mm):
                 assert before is not None
                 assert before >= SATURATION_FROM_PERCENT
         else:
             assert state.fill_percent == before
-            assert before is None or before < SATURATION_FROM_PERCENT
+            assert level is Unusable.UNCONFIRMED or before is None or before < SATURATION_FROM_PERCENT
 
 
 @given(geometries(), st.floats(0, 1), st.floats(0, 1))
