@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 
 from hub.rules.facility import FacilityRules
@@ -77,7 +78,7 @@ Entry = SiteEntry | NodeEntry | FacilityEntry | DeviceEntry | Override
 
 
 class Directory:
-    """Who is who. Only the thread that holds the writer's gate changes it.
+    """Who is who. One thread at a time changes it.
 
     Readers see one entry or another, never half of one.
     """
@@ -93,6 +94,7 @@ class Directory:
         self._devices_at: dict[tuple[str, str], dict[str, DeviceEntry]] = {}
         self._overrides: dict[tuple[str, FaultCode], Mapping[str, Any]] = {}
         self._rules: dict[str, FacilityRules] = {}
+        self._changing = Lock()
 
     def node(self, site: str, slug: str) -> NodeEntry | None:
         """Return the node a topic names."""
@@ -104,13 +106,14 @@ class Directory:
 
     def facilities_of_node(self, site: str, node: str) -> set[str]:
         """Return the facilities that have a device at a node."""
-        return {device.facility for device in self._devices_at.get((site, node), {}).values()}
+        return {device.facility for device in list(self._devices_at.get((site, node), {}).values())}
 
     def rules_of(self, facility: str) -> FacilityRules:
         """Return what applies to a facility now; raises KeyError for one that is not here."""
         rules = self._rules.get(facility)
         if rules is None:
-            rules = self._rules[facility] = self._build_rules(self.facilities[facility])
+            with self._changing:  # what is built from an entry must not outlive its replacement
+                rules = self._rules[facility] = self._build_rules(self.facilities[facility])
         return rules
 
     def node_rules(self, site: str) -> NodeOfflineParameters:
@@ -120,6 +123,10 @@ class Directory:
 
     def put(self, entry: Entry) -> None:
         """Add or replace an entry."""
+        with self._changing:
+            self._put(entry)
+
+    def _put(self, entry: Entry) -> None:
         match entry:
             case SiteEntry():
                 self.sites[entry.id] = entry
@@ -144,6 +151,10 @@ class Directory:
 
     def drop(self, entity: str, entity_id: str) -> None:
         """Forget what was deleted or retired; `entity` is the table's name."""
+        with self._changing:
+            self._drop(entity, entity_id)
+
+    def _drop(self, entity: str, entity_id: str) -> None:
         site, _, slug = entity_id.partition(".")
         if entity == "sites":
             self.sites.pop(entity_id, None)

@@ -1,14 +1,17 @@
 """Silence: of nodes, of devices, of the hub itself; deadlines are rows that survive a restart."""
 
+import pytest
+
 from hub.alerts.alert import Alert
 from hub.alerts.ports import AlertQuery
 from hub.clock import MessageClock
+from hub.errors import StorageError
 from hub.ingest.renewal import Renewal
 from hub.jobs.sweeps import Sweeps
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.topics import Channel
-from tests.integration.ingest.conftest import BOOT, START_MS, IngestHarness, a_reading
+from tests.integration.ingest.conftest import BOOT, START_MS, IngestHarness, a_press, a_reading
 
 NODE_OFFLINE_MS = 90_000
 
@@ -121,3 +124,36 @@ def test_simulated_time_meets_every_deadline_at_its_own_time(ingest: IngestHarne
     Sweeps(ingest.transactions, ingest.supervisor, renewal, now_ms=clock.now_ms).advance(clock, START_MS + 86_400_000)
     assert clock.now_ms() == START_MS + 86_400_000
     assert open_alerts(ingest)["nodeOffline"].fired_at_ms == START_MS + NODE_OFFLINE_MS
+
+
+def test_a_batch_that_was_judged_while_somebody_else_moved_its_facility_is_judged_again(ingest: IngestHarness) -> None:
+    ingest.give_intervals(expected_interval_s=60)
+    vitals = a_reading("band-1", kind="vitals", values={"heart_rate_bpm": 70})
+    ingest.send(Lane.TELEMETRY, 1, vitals)
+
+    def press() -> None:
+        ingest.now_ms += 5_000
+        ingest.send(Lane.SOS, 1, a_press())
+
+    ingest.gate.first = press
+    ingest.send(Lane.TELEMETRY, 2, vitals)
+    with ingest.transactions.read() as unit:
+        states = unit.states.load_facilities(["demo.band-1"])
+    assert states["demo.band-1"].contacts["band-1"].heard_ms == START_MS + 5_000
+    assert ingest.lane(Lane.TELEMETRY).high_water == 2
+
+
+def test_what_was_judged_for_a_transaction_that_failed_is_judged_anew(ingest: IngestHarness) -> None:
+    for seq in range(1, 4):
+        ingest.send(Lane.TELEMETRY, seq, a_reading(fill_percent=10.0 * seq))
+
+    def fail() -> None:
+        raise StorageError("the disk is full")
+
+    ingest.gate.first = fail
+    with pytest.raises(StorageError):
+        ingest.send(Lane.TELEMETRY, 4, a_reading(fill_percent=70.0))
+    ingest.send(Lane.TELEMETRY, 4, a_reading(fill_percent=55.0))
+    with ingest.transactions.read() as unit:
+        states = unit.states.load_facilities(["demo.bin-1"])
+    assert states["demo.bin-1"].bin_full.fill_percent == 55.0
