@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.link import Endpoint, try_out
+from edge.checks.trial import Outcome, try_out
+from edge.link import Endpoint
 from hub.clock import WallClock
 from hub.ids import new_secret
 from hub.ingest.sources import Incoming
@@ -75,21 +76,21 @@ def test_without_the_authority_the_hub_trusts_nobody(shipped_broker: ShippedBrok
 def test_an_edge_connects_by_the_authority_and_not_without_it(shipped_broker: ShippedBroker) -> None:
     password = admit(shipped_broker)
     trusting = Endpoint(LOOPBACK, shipped_broker.port, HUB, password, tls=True, ca=shipped_broker.authority)
-    assert try_out(trusting) == (True, f"{LOOPBACK}:{shipped_broker.port}: Success")
-    went_well, why = try_out(Endpoint(LOOPBACK, shipped_broker.port, HUB, password, tls=True))
-    assert not went_well
-    assert "CERTIFICATE_VERIFY_FAILED" in why
+    assert try_out(trusting).outcome is Outcome.FINE
+    trial = try_out(Endpoint(LOOPBACK, shipped_broker.port, HUB, password, tls=True))
+    assert trial.outcome is Outcome.CERTIFICATE
+    assert "CERTIFICATE_VERIFY_FAILED" in trial.detail
 
 
 def test_nobody_is_let_in_without_an_identity(shipped_broker: ShippedBroker) -> None:
     for password in (None, "wrong"):
         endpoint = Endpoint(LOOPBACK, shipped_broker.port, HUB, password, tls=True, ca=shipped_broker.authority)
-        assert try_out(endpoint)[0] is False
+        assert try_out(endpoint).outcome is Outcome.CREDENTIALS
 
 
 def test_without_tls_nobody_is_heard(shipped_broker: ShippedBroker) -> None:
-    went_well, _ = try_out(Endpoint(LOOPBACK, shipped_broker.port, HUB, admit(shipped_broker)), within_s=2.0)
-    assert not went_well
+    trial = try_out(Endpoint(LOOPBACK, shipped_broker.port, HUB, admit(shipped_broker)), within_s=2.0)
+    assert trial.outcome is Outcome.NO_ANSWER
 
 
 def shake_hands(broker: ShippedBroker, name: str) -> None:
@@ -131,7 +132,7 @@ def test_identities_outlive_a_restart_and_are_never_made_anew(shipped_broker: Sh
     shipped_broker.restart()
     assert shipped_broker.identities.read_text(encoding="utf-8") == kept
     endpoint = Endpoint(LOOPBACK, shipped_broker.port, HUB, password, tls=True, ca=shipped_broker.authority)
-    assert try_out(endpoint)[0]
+    assert try_out(endpoint).outcome is Outcome.FINE
 
 
 def test_the_health_check_sees_whether_it_listens(shipped_broker: ShippedBroker) -> None:
