@@ -1,0 +1,62 @@
+"""Writes the table of settings: `python -m hub.settings_table docs/settings.md`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final, get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from hub.settings import PREFIX, Settings
+
+_HEAD: Final = """\
+# Settings of the hub
+
+Made from `hub/settings.py` by `make docs`; the edge has its own file ([edge.md](edge.md#configuration)).
+
+- By environment: `LINLI_HTTP_PORT=8081 linli-hub serve`.
+- By file: `LINLI_CONFIG=/etc/linli/hub.toml` names a TOML file; its keys are the names below without `LINLI_`, in lower
+  case. A key that is not in the table is an error.
+- By a file of its own, as secrets like it: `LINLI_MQTT_URL_FILE=/run/secrets/mqtt_url`. It works for every setting.
+- The environment wins over `LINLI_…_FILE`, and that over the TOML file.
+
+`linli-hub config check` says what is wrong, key by key; `linli-hub config show` prints what counts, secrets as stars.
+"""
+_TYPES: Final = {bool: "boolean", int: "integer", str: "text", Path: "path", SecretStr: "text"}
+
+
+def rendered() -> str:
+    """Return the page as it is kept under docs/."""
+    rows = ["| name | type | default | what |", "|---|---|---|---|"]
+    rows += [_row(name, field) for name, field in Settings.model_fields.items()]
+    return "\n".join([_HEAD, *rows, ""])
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType]
+    shown = "; ".join(_type(kind) for kind in kinds)
+    if SecretStr in kinds:
+        shown += ", **secret**"
+    return f"| `{PREFIX}{name.upper()}` | {shown} | {_default(field.default)} | {_cell(field.description or '')} |"
+
+
+def _type(kind: Any) -> str:
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return ", ".join(f"`{member.value}`" for member in kind)
+    return _TYPES[kind]
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return ""
+    return f"`{value.get_secret_value() if isinstance(value, SecretStr) else value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(rendered(), encoding="utf-8")
