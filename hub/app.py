@@ -119,7 +119,7 @@ class Hub:
         engine = open_engine(database_url(settings))
         stack.callback(engine.dispose)
         upgrade(engine)
-        clock = _clock(settings, engine)
+        clock = open_clock(settings, engine)
         transactions = SqlTransactions(engine, react=react, now_ms=clock.now_ms, new_id=new_ulid)
         passwords = new_passwords()
         access = self._access(transactions, passwords)
@@ -358,7 +358,8 @@ def database_url(settings: Settings) -> str:
     return f"sqlite:///{settings.data_dir / 'state.db'}"
 
 
-def _clock(settings: Settings, engine: Engine) -> Clock:
+def open_clock(settings: Settings, engine: Engine) -> Clock:
+    """Return the hub's time: the machine's, or where the messages have brought it."""
     if settings.clock is ClockKind.WALL:
         return WallClock()
     transactions = SqlTransactions(engine, react=react, now_ms=WallClock().now_ms, new_id=new_ulid)

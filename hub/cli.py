@@ -139,23 +139,30 @@ def list_users(site: SiteOption = None, limit: LimitOption = 100, *, as_json: As
 
 
 @users.command("reset-password")
-def reset_password(username: str, *, as_json: AsJson = False) -> None:
-    """Give a person a new random password, printed once; every session of theirs ends."""
-    from dataclasses import replace
-
+def reset_password(
+    username: str,
+    *,
+    from_stdin: Annotated[
+        bool, typer.Option("--stdin", help="Take the password from standard input, one line, and print none.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a person a new password: a random one, printed once. All their sessions end, whether the hub runs or not."""
     from hub.access.service import new_passwords
-    from hub.errors import NotFoundError
+    from hub.clock import WallClock
     from hub.ids import new_secret
+    from hub.people.service import ADMIN
+    from hub.upkeep.passwords import check_password, reset_password
 
-    password = new_secret(n_bytes=12)
-    with _writing() as unit:
-        person = unit.people.named(username)
-        if person is None:
-            message = f"there is no user {username!r}"
-            raise NotFoundError(message)
-        hashed = new_passwords().hash(password)
-        unit.people.save(replace(person, password_hash=hashed, version=person.version + 1))
-    _print([{"username": username, "password": password}], as_json=as_json)
+    if username == ADMIN and load_settings().admin_password is not None:
+        message = "LINLI_ADMIN_PASSWORD sets this one at every start: change it there and restart the hub"
+        raise ConfigurationError(message)
+    given = check_password(sys.stdin.readline().rstrip("\r\n")) if from_stdin else None
+    password = given or new_secret(n_bytes=12)
+    with _transactions() as transactions:
+        done = reset_password(transactions, username, password, hasher=new_passwords(), at_ms=WallClock().now_ms())
+    row: dict[str, Any] = {"username": done.username, "sessions_ended": done.sessions_ended}
+    _print([row if given is not None else {**row, "password": password}], as_json=as_json)
 
 
 @alerts.command("list")
@@ -270,12 +277,6 @@ def _transactions() -> "Generator[SqlTransactions]":
 @contextmanager
 def _reading() -> "Generator[SqlUnit]":
     with _transactions() as transactions, transactions.read() as unit:
-        yield unit
-
-
-@contextmanager
-def _writing() -> "Generator[SqlUnit]":
-    with _transactions() as transactions, transactions.begin() as unit:
         yield unit
 
 

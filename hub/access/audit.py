@@ -22,9 +22,16 @@ class AuditRepository(Protocol):
     """The lines of the audit log."""
 
     def add(
-        self, action: str, object_id: str, *, person: str, site: str | None, at_ms: int, details: Mapping[str, Any]
+        self,
+        action: str,
+        object_id: str,
+        *,
+        person: str | None,
+        site: str | None,
+        at_ms: int,
+        details: Mapping[str, Any],
     ) -> None:
-        """Append a line in the transaction of the change."""
+        """Append a line in the transaction of the change; no person: it was done on the hub's machine itself."""
         ...
 
     def page(

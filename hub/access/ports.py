@@ -29,8 +29,8 @@ class AccountRepository(Protocol):
         """End a session."""
         ...
 
-    def close_sessions_of(self, person_id: str) -> None:
-        """End all sessions of a person."""
+    def close_sessions_of(self, person_id: str) -> int:
+        """End all sessions of a person; return how many there were."""
         ...
 
 

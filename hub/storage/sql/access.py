@@ -44,8 +44,8 @@ class SqlAccess:
     def close_session(self, token_hash: str) -> None:
         self._connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
 
-    def close_sessions_of(self, person_id: str) -> None:
-        self._connection.execute(delete(sessions).where(sessions.c.person == person_id))
+    def close_sessions_of(self, person_id: str) -> int:
+        return self._connection.execute(delete(sessions).where(sessions.c.person == person_id)).rowcount
 
     def _account(self, row: Row[Any] | None) -> Account | None:
         if row is None:

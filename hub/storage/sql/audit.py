@@ -19,7 +19,14 @@ class SqlAudit:
         self._connection = connection
 
     def add(
-        self, action: str, object_id: str, *, person: str, site: str | None, at_ms: int, details: Mapping[str, Any]
+        self,
+        action: str,
+        object_id: str,
+        *,
+        person: str | None,
+        site: str | None,
+        at_ms: int,
+        details: Mapping[str, Any],
     ) -> None:
         self._connection.execute(
             insert(audit).values(
