@@ -147,6 +147,7 @@ class Hub:
             passwords=passwords,
             broker=admin,
             broker_url=settings.broker_url or broker_url.public,
+            private_authority=settings.mqtt_ca is not None,
             check_address=apprise.check_address,
             metrics=self.metrics,
             checks=self._checks(transactions, telemetry, connections),

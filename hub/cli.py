@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
@@ -27,16 +28,26 @@ if TYPE_CHECKING:
 
 MemberT = TypeVar("MemberT", bound=StrEnum)
 
+
+class FileFormat(StrEnum):
+    """What facilities are exported as."""
+
+    CSV = "csv"
+    GEOJSON = "geojson"
+
+
 app = typer.Typer(no_args_is_help=True, help="Linli's hub: stores telemetry, raises alerts, gets things fixed.")
 users = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 alerts = typer.Typer(no_args_is_help=True, help="Alerts.")
 work_orders = typer.Typer(no_args_is_help=True, help="Work orders.")
+facilities = typer.Typer(no_args_is_help=True, help="Facilities with their devices and nodes, as files.")
 quarantine = typer.Typer(no_args_is_help=True, help="What was refused, with its reason.")
 config = typer.Typer(no_args_is_help=True, help="Settings.")
 for name, group in (
     ("users", users),
     ("alerts", alerts),
     ("work-orders", work_orders),
+    ("facilities", facilities),
     ("quarantine", quarantine),
     ("config", config),
 ):
@@ -83,22 +94,29 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
 
     manager = ServiceManager()
     stopping = threading.Event()
+    serving = False
 
     def stop(_number: int, _frame: object) -> None:
+        at_the_start = not serving and not stopping.is_set()
         stopping.set()
+        if at_the_start:  # whatever it waits for, a broker for instance, it waits no longer
+            raise SystemExit(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     hub = Hub(settings)
-    hub.start()
-    _settle_interpreter()
-    if hub.admin_password is not None:
-        print(f"ADMIN admin {hub.admin_password}", flush=True)
-    print(f"SERVING {hub.http_url}", flush=True)
-    manager.ready()
-    stopping.wait()
-    manager.stopping()
-    hub.stop()
+    try:
+        hub.start()
+        serving = True
+        _settle_interpreter()
+        if hub.admin_password is not None:
+            print(f"ADMIN admin {hub.admin_password}", flush=True)
+        print(f"SERVING {hub.http_url}", flush=True)
+        manager.ready()
+        stopping.wait()
+        manager.stopping()
+    finally:
+        hub.stop()
 
 
 def _settle_interpreter() -> None:
@@ -216,6 +234,66 @@ def list_quarantine(
     with _reading() as unit:
         found = unit.quarantine.page(sites=None, site=site, state=state, reason=reason, limit=limit)
         _print([present_quarantined(item) for item in found], as_json=as_json, columns=_QUARANTINED)
+
+
+@facilities.command("import")
+def import_facilities(
+    file: Annotated[Path, typer.Argument(help="CSV in UTF-8 with a header; docs/integrators.md tells its columns.")],
+    site: SiteOption = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the registry to what a CSV file says: the whole file, or, where a row is wrong, nothing of it."""
+    from dataclasses import asdict
+
+    from hub.clock import WallClock
+    from hub.sheets.importing import Done, import_sheet
+    from hub.sheets.reading import read_sheet
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidError((str(file), error.strerror or "cannot be read")) from error
+    sheet = read_sheet(content, site=site)
+    with _transactions() as transactions:
+        outcome = import_sheet(transactions, sheet, at_ms=WallClock().now_ms(), dry_run=dry_run)
+    counts = {done.value: sum(step.done is done for step in outcome.steps) for done in Done}
+    if as_json:
+        said = {
+            "written": not dry_run and not outcome.faults,
+            **counts,
+            "left_out": sheet.left_out,
+            "steps": [asdict(step) for step in outcome.steps],
+            "errors": [asdict(fault) for fault in outcome.faults],
+        }
+        print(json.dumps(said, ensure_ascii=False))
+    if outcome.faults:
+        raise InvalidError(*((fault.place, fault.reason) for fault in outcome.faults))
+    if not as_json:
+        done = [asdict(step) | {"fields": ", ".join(step.fields)} for step in outcome.steps]
+        done = [step for step in done if step["done"] != Done.UNCHANGED]
+        if done:
+            _print(done, as_json=False)
+        told = ", ".join(f"{count} {name}" for name, count in counts.items())
+        others = f", {sheet.left_out} rows of other sites left out" if sheet.left_out else ""
+        print(f"{told}{others}{'; dry run: nothing was written' if dry_run else ''}")
+
+
+@facilities.command("export")
+def export_facilities(
+    site: SiteOption = None,
+    form: Annotated[
+        FileFormat, typer.Option("--format", help="csv: what import takes; geojson: a map.")
+    ] = FileFormat.CSV,
+) -> None:
+    """Print every facility in service with its devices; a CSV that is imported elsewhere makes the same of them."""
+    from hub.sheets.importing import export_facilities as export
+
+    with _reading() as unit:
+        exported = export(unit, site=site)
+    text = exported.csv() if form is FileFormat.CSV else exported.geojson()
+    sys.stdout.buffer.write(text.encode())
 
 
 @config.command("check")

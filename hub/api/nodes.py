@@ -177,7 +177,13 @@ def issue_credentials(
         service.note_credentials(unit.registry, current, at_ms=change.now_ms)
         location = {"Location": f"{answers.API}/nodes/{node.id}"}
         if form is CredentialsFormat.TOML:
-            text = edge_toml(node, devices, broker_url=change.services.broker_url, password=credential.password)
+            text = edge_toml(
+                node,
+                devices,
+                broker_url=change.services.broker_url,
+                password=credential.password,
+                private_authority=change.services.private_authority,
+            )
             return Answer(
                 about=node.id, site=node.site, status=201, text=text, media_type="application/toml", headers=location
             )

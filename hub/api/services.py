@@ -47,6 +47,8 @@ class Services:
     broker: BrokerAdmin
     broker_url: str
     """The broker as nodes reach it, without any user."""
+    private_authority: bool = False
+    """Whether the broker's certificate is of an authority that no system knows by itself."""
     check_address: Callable[[str], str | None]
     """Says why the address of a person's channel cannot be used, without repeating it; None where it can."""
     metrics: Metrics

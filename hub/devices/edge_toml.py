@@ -7,6 +7,8 @@ from typing import Final
 from hub.devices.registry import Device, Node
 
 DATA_DIR: Final = "/var/lib/linli-edge"
+CA_PATH: Final = "/etc/linli/ca.crt"
+"""Where a node keeps the certificate of its broker's own authority (docs/deployment.md)."""
 DEFAULT_INTERVAL_S: Final = 60.0
 LONGEST_INTERVAL_S: Final = 86_400.0
 _ULTRASONIC: Final = (
@@ -21,14 +23,25 @@ _DRIVERS: Final[Mapping[str, tuple[str, str]]] = {
 """Kind → the driver that the agent comes with, and its options as an example."""
 
 
-def edge_toml(node: Node, devices: Sequence[Device], *, broker_url: str, password: str) -> str:
-    """Return the text of `edge.toml`; it holds the password, so its reader keeps it to themselves."""
+def edge_toml(
+    node: Node, devices: Sequence[Device], *, broker_url: str, password: str, private_authority: bool = False
+) -> str:
+    """Return the text of `edge.toml`; it holds the password, so its reader keeps it to themselves.
+
+    With a private authority it names where the node has that authority's certificate, where the broker speaks TLS.
+    """
+    broker = f"url = {_text(broker_url)}, password = {_text(password)}"
+    told: list[str] = []
+    if private_authority and broker_url.startswith("mqtts:"):
+        broker += f", ca = {_text(CA_PATH)}"
+        told = [f"# The broker's certificate is of your own authority: copy that one's ca.crt to {CA_PATH}."]
     lines = [
         "# Made by the hub for one node. Keep it readable by the agent alone: it holds the node's password.",
         f"site = {_text(node.site)}",
         f"node = {_text(node.slug)}",
         f"data_dir = {_text(DATA_DIR)}",
-        f"broker = {{url = {_text(broker_url)}, password = {_text(password)}}}",
+        *told,
+        f"broker = {{{broker}}}",
     ]
     for device in devices:
         lines += ["", *_device(device)]

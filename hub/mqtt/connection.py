@@ -4,6 +4,7 @@ Callbacks only hand messages on and note the state.
 """
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -18,6 +19,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from hub.errors import ConfigurationError
 from hub.ingest.sources import Deliver, Incoming
 from hub.mqtt.broker_url import BrokerUrl
+from hub.mqtt.trouble import HANGS_UP, trouble_of
 
 log = structlog.get_logger("hub.mqtt")
 
@@ -139,10 +141,10 @@ class Connection:
         if was_listening:
             log.warning("mqtt.lost", connection=self.name, reason=str(reason))
         elif not self._first_answer.is_set():
-            self._tell_trouble("it hangs up without an answer: does it speak another MQTT? See LINLI_MQTT_VERSION")
+            self._tell_trouble(HANGS_UP)
 
     def _unreachable(self, _client: Client, _data: object) -> None:
-        self._tell_trouble("no connection")
+        self._tell_trouble(trouble_of(sys.exception()))
 
     def _tell_trouble(self, trouble: str) -> None:
         """Say why there is no connection, once for as long as the reason stays."""

@@ -1,6 +1,7 @@
 """Broker users by mosquitto's dynamic security, over MQTT: added, replaced and cut off live."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
@@ -14,6 +15,7 @@ from hub.access.broker import PASSWORD_BYTES, NodeCredential
 from hub.errors import BrokerUnavailableError, ConfigurationError
 from hub.mqtt.broker_url import BrokerUrl
 from hub.mqtt.connection import REFUSED
+from hub.mqtt.trouble import HANGS_UP, trouble_of
 
 log = structlog.get_logger("hub.mqtt")
 
@@ -46,11 +48,14 @@ class DynsecAdmin:
         self._turn = threading.Lock()
         self._ready = threading.Event()
         self._refusal: str | None = None
+        self._trouble: str | None = None
+        self._in = False
         self._answered = threading.Condition()
         self._answers: dict[str, Mapping[str, Any]] = {}
         client = Client(CallbackAPIVersion.VERSION2, client_id=broker.username, protocol=MQTTv5)
         client.username_pw_set(broker.username, broker.password)
         client.on_connect = self._connected
+        client.on_connect_fail = self._unreachable
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._lost
         client.on_message = self._received
@@ -58,17 +63,27 @@ class DynsecAdmin:
         self._client = client
 
     def open(self) -> "DynsecAdmin":
-        """Connect; an absent broker is tried again, one that refuses the administrator raises ConfigurationError."""
+        """Connect; an absent broker is tried again, one that refuses the administrator raises ConfigurationError.
+
+        The log names why it waits, as often as the reason changes. What a signal raises here ends the attempt at once.
+        """
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=30, clean_start=True)
         self._client.loop_start()
-        while not self._ready.wait(timeout=self._connect_within_s):
-            if self._refusal is not None:
-                self.close()
-                user = self._broker.username
-                message = f"LINLI_MQTT_URL: the broker at {self._broker.public} refuses user {user!r}: {self._refusal}"
-                raise ConfigurationError(message)
-            log.warning("dynsec.waiting", broker=self._broker.public)
+        try:
+            while not self._ready.wait(timeout=self._connect_within_s):
+                self._refuse_for_good()
+                log.warning("dynsec.waiting", broker=self._broker.public, reason=self._trouble or "no answer")
+        except BaseException:
+            # Nobody waits for an attempt under way: its thread ends by itself, or with the process.
+            self._client.disconnect()
+            raise
         return self
+
+    def _refuse_for_good(self) -> None:
+        if self._refusal is not None:
+            user = self._broker.username
+            message = f"LINLI_MQTT_URL: the broker at {self._broker.public} refuses user {user!r}: {self._refusal}"
+            raise ConfigurationError(message)
 
     def admit_hub(self, names: Sequence[str], *, publish: Sequence[str], subscribe: Sequence[str]) -> Mapping[str, str]:
         """Give the hub a user for each of its connections, with new passwords at every start."""
@@ -141,18 +156,32 @@ class DynsecAdmin:
     def _connected(self, client: Client, _data: object, _flags: object, reason: ReasonCode, _props: object) -> None:
         if reason.is_failure:
             self._refusal = reason.getName() if reason.getName() in REFUSED else None
+            self._tell_trouble(f"refused: {reason.getName()}")
             return
-        self._refusal = None
+        self._refusal, self._in = None, True
         client.subscribe(ANSWERS, qos=1)
 
     def _subscribed(self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _props: object) -> None:
         if any(reason.is_failure for reason in reasons):
             self._refusal = "it is no administrator of dynamic security"
         else:
+            self._trouble = None
             self._ready.set()
 
     def _lost(self, _client: Client, _data: object, _flags: object, _reason: object, _props: object) -> None:
         self._ready.clear()
+        if not self._in and self._trouble is None:
+            self._tell_trouble(HANGS_UP)
+        self._in = False
+
+    def _unreachable(self, _client: Client, _data: object) -> None:
+        self._tell_trouble(trouble_of(sys.exception()))
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """Say why there is no connection, once for as long as the reason stays."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            log.warning("dynsec.not_connected", broker=self._broker.public, reason=trouble)
 
     def _received(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         answers: dict[str, list[Mapping[str, Any]]] = json.loads(message.payload)

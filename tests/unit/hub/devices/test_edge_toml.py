@@ -47,3 +47,20 @@ def test_every_device_has_a_driver_with_options(kind: str, driver: str) -> None:
 def test_intervals_fit_the_agent(interval_s: float | None, written: float) -> None:
     (found,) = made(device("d-1", "lamp", interval_s))["devices"]
     assert found["interval_s"] == written
+
+
+@pytest.mark.parametrize(
+    ("broker_url", "private_authority", "ca"),
+    [
+        ("mqtts://broker:8883", True, "/etc/linli/ca.crt"),
+        ("mqtts://broker:8883", False, None),
+        ("mqtt://broker:1883", True, None),
+    ],
+)
+def test_the_authority_is_named_where_it_is_a_private_one_of_a_broker_with_tls(
+    broker_url: str, private_authority: bool, ca: str | None
+) -> None:
+    text = edge_toml(NODE, [], broker_url=broker_url, password="p", private_authority=private_authority)
+    broker = tomllib.loads(text)["broker"]
+    assert (broker["url"], broker.get("ca")) == (broker_url, ca)
+    assert ("ca.crt to" in text) == (ca is not None)

@@ -1,0 +1,55 @@
+"""A hub that waits for its broker stops at once when asked, and its log has said why it waited."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from simulators.servers.process import free_port
+from tests.integration.upkeep.hub_command import serve
+
+
+def waited_for(log: Path, words: str, *, within_s: float = 40) -> None:
+    until = time.monotonic() + within_s
+    while words not in log.read_text():
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "listens", "said"),
+    [
+        ("mqtt", False, "connection refused: nothing listens"),
+        ("mqtts", True, '"reason": "TLS: '),
+    ],
+)
+def test_sigterm_ends_a_start_that_waits_for_the_broker(tmp_path: Path, scheme: str, listens: bool, said: str) -> None:
+    with socket.socket() as listener:
+        port = free_port()
+        if listens:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        settings = {
+            "DATA_DIR": str(tmp_path / "data"),
+            "HTTP_PORT": "0",
+            "MQTT_URL": f"{scheme}://admin:secret@127.0.0.1:{port}",
+            "BROKER_ADMIN": "dynsec",
+        }
+        log = tmp_path / "log"
+        hub = serve(settings, log)
+        try:
+            if listens:
+                listener.settimeout(40)
+                answered, _ = listener.accept()
+                answered.sendall(b"\x20\x02\x00\x00 this is no TLS")
+                answered.close()
+            waited_for(log, said)
+            asked_s = time.monotonic()
+            hub.terminate()
+            assert hub.wait(10) == 0, log.read_text()
+            assert time.monotonic() - asked_s < 3
+        finally:
+            hub.kill()
+            hub.wait()
+    assert "Traceback" not in log.read_text()
