@@ -146,6 +146,24 @@ def migrate(*, as_json: AsJson = False) -> None:
     _print([{"before": before, "after": after}], as_json=as_json)
 
 
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Look at broker, stores, clock, disk and queues, and say what to do.
+
+    Exit code 0: all well, 1: look at the WARN lines, 2: something does not work. Works while the hub runs, is stopped
+    or hangs, and changes nothing.
+    """
+    from hub.upkeep.doctor.doctor import examine
+    from hub.upkeep.doctor.finding import exit_code
+
+    found = examine(load_settings())
+    if as_json:
+        print(json.dumps([finding.row() for finding in found], ensure_ascii=False))
+    else:
+        print("\n".join(line for finding in found for line in finding.lines()))
+    raise typer.Exit(exit_code(found))
+
+
 @users.command("list")
 def list_users(site: SiteOption = None, limit: LimitOption = 100, *, as_json: AsJson = False) -> None:
     """List people with their roles."""

@@ -1,0 +1,1 @@
+"""The registry as a sheet (CSV) and a map (GeoJSON): written, read, imported."""
