@@ -36,12 +36,14 @@ check: .venv/ready-dev ## Lint, format, types, import contracts, generated docum
 	$(BIN)/lint-imports
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(BIN)/python -m protocols.schemas "$$fresh/schemas"; $(BIN)/python -m hub.api.openapi "$$fresh/openapi.json"; \
-	$(BIN)/python -m hub.settings_table "$$fresh/settings.md"; \
+	$(BIN)/python -m hub.settings_table "$$fresh/settings.md"; $(BIN)/python -m protocols.asyncapi "$$fresh/asyncapi.json"; \
 	diff -r docs/schemas "$$fresh/schemas" && diff docs/openapi.json "$$fresh/openapi.json" && diff docs/settings.md "$$fresh/settings.md" \
+	&& diff docs/asyncapi.json "$$fresh/asyncapi.json" \
 	|| { echo "docs/ is not current; run: make docs" >&2; exit 1; }
 
 docs: .venv/ready-dev ## Renew the generated documents
 	$(BIN)/python -m protocols.schemas docs/schemas
+	$(BIN)/python -m protocols.asyncapi docs/asyncapi.json
 	$(BIN)/python -m hub.api.openapi docs/openapi.json
 	$(BIN)/python -m hub.settings_table docs/settings.md
 

@@ -120,6 +120,11 @@ class Topic:
         return self.address.topic(self.channel)
 
 
+def address_template(channel: Channel) -> str:
+    """Return the topic of `channel` with `{site}` and `{node}` in place of a node's own."""
+    return f"{_ROOT}/{{site}}/{{node}}/{channel.value}"
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def parse_topic(text: str) -> Topic:
     """Return the parts of a topic; raise `TopicError` where it is none of this contract's."""
