@@ -80,7 +80,7 @@ def main(
 ) -> None:
     """Linli's hub."""
     if show_version:
-        print(version("linli"))
+        print(f"linli-hub {version('linli')}")
         raise typer.Exit
 
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -19,7 +20,7 @@ from simulators.network import Network
 from simulators.timeline import USUAL_START, HubClock, Timeline
 from simulators.uplink import MEMORY
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 T = TypeVar("T")
 
 HubOption = Annotated[str, typer.Option("--hub", help="Address of the hub, such as http://127.0.0.1:8080")]
@@ -29,9 +30,14 @@ BrokerOption = Annotated[
 ]
 
 
-@app.callback()
-def linli_sim() -> None:
+@app.callback(invoke_without_command=True)
+def linli_sim(
+    *, show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False
+) -> None:
     """Simulated communities for Linli: they register by REST and speak the wire contract."""
+    if show_version:
+        print(f"linli-sim {version('linli')}")
+        raise typer.Exit
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """What the doctor makes of facts: the verdict, and a remedy wherever something is not in order."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -176,11 +177,9 @@ def test_each_queue_is_judged_on_its_own(changes: dict[str, Any], what: str, ver
 
 
 def test_long_lists_name_five_and_count_the_rest() -> None:
-    (found,) = [
-        finding
-        for finding in judge_queues(Queues(**{**QUIET, "silent": [f"demo.pi-{n}" for n in range(7)]}))
-        if finding.what == "silent nodes"
-    ]
+    quiet = Queues(**QUIET)
+    many = replace(quiet, silent=[f"demo.pi-{n}" for n in range(7)])
+    (found,) = [finding for finding in judge_queues(many) if finding.what == "silent nodes"]
     assert found.detail == "7: demo.pi-0, demo.pi-1, demo.pi-2, demo.pi-3, demo.pi-4 and 2 more"
 
 
