@@ -16,7 +16,7 @@ SYNC = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes
 LINLI = $(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup demo test check docs format bench servers lock clean
+.PHONY: help setup demo test check docs format bench servers client lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -26,7 +26,7 @@ setup: .venv/ready-dev servers ## Set everything up for development and tests
 demo: $(DEMO_READY) ## Run broker, hub and a simulated community on loopback; Ctrl-C stops them
 	@exec $(BIN)/linli-sim demo
 
-test: check servers ## Check, then run every test, real servers included
+test: check servers client ## Check, then run every test, real servers included
 	LINLI_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/ready-dev ## Lint, format, types, import contracts, generated documents
@@ -57,10 +57,13 @@ bench: .venv/ready-dev servers ## Measure, each figure beside its floor
 servers: .venv/ready-dev ## Find, fetch or build the real servers of the tests
 	@$(BIN)/python -m simulators.servers
 
+client: .cache/client/ready ## Install the tool that makes a client of docs/openapi.json, apart from .venv
+
 lock: .venv/ready-dev ## Renew requirements/*.txt from pyproject.toml
 	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
 	for extra in demo hub postgres edge sim; do $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	$(COMPILE) -c requirements/dev.txt requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(COMPILE) --upgrade requirements/client.in -o requirements/client.txt
 
 clean: ## Remove the environment and what tools left; the cache of servers stays
 	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -72,6 +75,13 @@ clean: ## Remove the environment and what tools left; the cache of servers stays
 	@echo "Setting up .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
+
+# Without it one test is skipped by name, and nothing else is missing.
+.cache/client/ready: requirements/client.txt .venv/ready-bootstrap
+	@mkdir -p .cache
+	@$(UV) venv --quiet --clear --python $(BIN)/python .cache/client \
+	&& $(UV) pip sync --quiet --python .cache/client/bin/python --require-hashes requirements/client.txt \
+	&& touch $@ || echo "openapi-python-client could not be installed; its test will be skipped" >&2
 
 .venv/ready-demo: .venv/ready-bootstrap requirements/demo.txt pyproject.toml
 	@$(SYNC) requirements/bootstrap.txt requirements/demo.txt

@@ -39,7 +39,7 @@ def test_no_file_holds_a_path_of_a_machine() -> None:
 
 def test_the_lock_holds_hashes_and_no_address() -> None:
     locks = [path for path in files() if path.parts[0] == "requirements" and path.suffix == ".txt"]
-    assert {path.stem for path in locks} == {"bootstrap", "dev", "demo", "hub", "postgres", "edge", "sim"}
+    assert {path.stem for path in locks} == {"bootstrap", "client", "dev", "demo", "hub", "postgres", "edge", "sim"}
     for path in locks:
         assert "://" not in text(path), path
         entries = re.split(r"\n(?=\S)", text(path).strip())
