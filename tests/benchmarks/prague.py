@@ -160,7 +160,8 @@ Origin: `martinmacas/waste-fill-level-analysis`, Czech Technical University in P
   that come after a reading below 60 %; *confirmed*, those that a second reading in a row says as well: the rule that
   Linli ships.
 - **Listed by the hub** over REST: alerts and work orders. *Full* is `binFull`; *silent* is `communicationFailure`, no
-  reading for three of a sensor's usual intervals.
+  reading for three of a sensor's usual intervals, which are the median of its recording: containers that report
+  irregularly fall silent often by this measure, and a longer `expected_interval_s` would quieten them.
 - The full alerts equal the confirmed in {agree} of {containers} containers.
 - Conservation: {conservation}.
 - It took {minutes:.1f} minutes, {rate:.0f} readings a second, on two cores that other work shared. The replay said:
