@@ -61,6 +61,8 @@ SWITCH_S: Final = 0.0005
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SiteOption = Annotated[str | None, typer.Option("--site", help="Only this site.")]
 StateOption = Annotated[str | None, typer.Option("--state", help="Only in this state.")]
+CommentOption = Annotated[str, typer.Option("--comment", help="Why; kept with the item.")]
+DeciderOption = Annotated[str, typer.Option("--as", help="User name of who decides.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=200, help="At most so many.")]
 
 
@@ -252,6 +254,33 @@ def list_quarantine(
     with _reading() as unit:
         found = unit.quarantine.page(sites=None, site=site, state=state, reason=reason, limit=limit)
         _print([present_quarantined(item) for item in found], as_json=as_json, columns=_QUARANTINED)
+
+
+@quarantine.command("release")
+def release_quarantined(
+    quarantine_id: str, *, comment: CommentOption, username: DeciderOption = "admin", as_json: AsJson = False
+) -> None:
+    """Admit an item after all, as late and under its own key; says why where it still cannot be used."""
+    _decide("release", quarantine_id, comment=comment, username=username, as_json=as_json)
+
+
+@quarantine.command("discard")
+def discard_quarantined(
+    quarantine_id: str, *, comment: CommentOption, username: DeciderOption = "admin", as_json: AsJson = False
+) -> None:
+    """Put an item aside for good; it stays readable and counted."""
+    _decide("discard", quarantine_id, comment=comment, username=username, as_json=as_json)
+
+
+def _decide(step: str, quarantine_id: str, *, comment: str, username: str, as_json: bool) -> None:
+    from hub.app import open_clock
+    from hub.upkeep.refusals import Step, Verdict, decide
+
+    settings = load_settings()
+    verdict = Verdict(step=Step(step), quarantine_id=quarantine_id, username=username, comment=comment)
+    with _transactions() as transactions:
+        at_ms = open_clock(settings, transactions.engine).now_ms()
+        _print([decide(settings, transactions, verdict, at_ms=at_ms)], as_json=as_json, columns=_QUARANTINED)
 
 
 @facilities.command("import")

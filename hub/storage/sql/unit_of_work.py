@@ -108,7 +108,7 @@ class SqlTransactions:
         gate: Gate | None = None,
     ) -> None:
         """Wire the transactions; nothing is opened yet."""
-        self._engine = engine
+        self.engine = engine
         self._reading = engine.execution_options(linli_read_only=True)
         self._react = react
         self._now_ms = now_ms
@@ -127,7 +127,7 @@ class SqlTransactions:
         """Write: hold the gate, begin, yield the unit, react, commit; an exception rolls everything back."""
         with self._gate.held(priority):
             try:
-                with self._engine.begin() as connection:
+                with self.engine.begin() as connection:
                     unit = SqlUnit(connection, new_id=self._new_id)
                     yield unit
                     happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)

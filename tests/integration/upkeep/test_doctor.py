@@ -30,8 +30,8 @@ def doctor(settings: dict[str, str]) -> tuple[int, dict[str, tuple[str, str]]]:
     return done.returncode, {row["what"]: (row["verdict"], row["detail"]) for row in json.loads(done.stdout)}
 
 
-def answered(settings: dict[str, str]) -> None:
-    url, until = f"http://127.0.0.1:{settings['HTTP_PORT']}/readyz", time.monotonic() + 60
+def answered(settings: dict[str, str], *, path: str = "readyz") -> None:
+    url, until = f"http://127.0.0.1:{settings['HTTP_PORT']}/{path}", time.monotonic() + 60
     while True:
         try:
             httpx2.get(url, timeout=2, trust_env=False).raise_for_status()
