@@ -17,6 +17,8 @@ from hub.sheets.writing import sheet_rows, write_csv, write_geojson
 
 IMPORTED_BY: Final = "linli-hub facilities import"
 """What the audit log names in place of a person."""
+MOST_WRITES: Final = 500
+"""Entities that one import may create or change: SQLite has one writer, and an SOS waits for this one (some 2 s)."""
 _PAGE: Final = 500
 
 
@@ -59,6 +61,10 @@ def import_sheet(transactions: Transactions, sheet: Sheet, *, at_ms: int, dry_ru
         importing = _Importing(unit, at_ms)
         for numbered in sheet.rows:
             importing.put(numbered)
+            if importing.writes > MOST_WRITES:
+                reason = f"is behind {MOST_WRITES} changes, the most of one import; import the rows before it first"
+                importing.faults.append(Fault(numbered.row, "", reason))
+                break
         outcome = Outcome(tuple(importing.steps), tuple(sorted((*sheet.faults, *importing.faults))))
         if dry_run or outcome.faults:
             raise _UndoneError
@@ -71,6 +77,7 @@ class _Importing:
 
     unit: Unit
     at_ms: int
+    writes: int = 0
     steps: list[Step] = field(default_factory=list[Step])
     faults: list[Fault] = field(default_factory=list[Fault])
     settled: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
@@ -202,6 +209,7 @@ class _Importing:
         return Step(row=row, what=what, id=current.id, done=Done.CHANGED, version=newer.version, fields=fields)
 
     def _audit(self, action: str, identifier: str, site: str, row: int) -> None:
+        self.writes += 1
         details = {"by": IMPORTED_BY, "row": row}
         self.unit.audit.add(action, identifier, person=None, site=site, at_ms=self.at_ms, details=details)
 

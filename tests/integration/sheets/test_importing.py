@@ -11,7 +11,7 @@ from hub.cli import app
 from hub.devices.registry import Site
 from hub.errors import InvalidError
 from hub.reactions import react
-from hub.sheets.importing import Done, Outcome, export_facilities, import_sheet
+from hub.sheets.importing import MOST_WRITES, Done, Outcome, export_facilities, import_sheet
 from hub.sheets.reading import read_sheet
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.migrate import upgrade
@@ -137,6 +137,17 @@ def test_a_dry_run_says_what_would_be_done(desk: Desk) -> None:
     assert [step.done for step in outcome.steps] == [Done.CREATED] * 6
     assert desk.csv().splitlines() == [HEADER]
     assert done(desk.bring(*ROWS)) == done(outcome)
+
+
+def test_an_import_writes_no_longer_than_an_sos_can_wait(tmp_path: Path) -> None:
+    desk = Desk(f"sqlite:///{tmp_path / 'state.db'}")
+    rows = [f"demo,bin-{number},bin,Bin" for number in range(MOST_WRITES + 1)]
+    header = "site,slug,kind,name"
+    assert [fault.row for fault in desk.bring(*rows, header=header).faults] == [MOST_WRITES + 2]
+    assert desk.audited() == []
+    assert desk.bring(*rows[:-1], header=header).faults == ()
+    assert desk.bring(*rows, header=header).faults == ()
+    desk.engine.dispose()
 
 
 def test_a_kind_stays_as_it_was_registered(desk: Desk) -> None:
