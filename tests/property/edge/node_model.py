@@ -61,6 +61,8 @@ class NodeAndHub(RuleBasedStateMachine):
         self.connected: set[str] = set()
         self.produced: dict[str, Lane] = {}
         self.may_be_missing: set[str] = set()
+        self.taken_back: set[str] = set()
+        """What the hub held before it was put back to a backup."""
         self.may_be_double: set[str] = set()
         self._start()
         for link in LINKS:
@@ -170,8 +172,13 @@ class NodeAndHub(RuleBasedStateMachine):
 
     @rule(lane=st.sampled_from(Lane))
     def drop_done(self, lane: Lane) -> None:
-        """Room is short: done rows go before their time. The hub has them, so nothing is lost by it."""
+        """Room is short: done rows go before their time.
+
+        The hub has them, so nothing is lost by it, unless the hub was put back and the node has not heard of it yet.
+        """
+        before = self._held()
         Clearing(self.outbox).drop_done(lane)
+        self.may_be_missing |= (before - self._held()) & self.taken_back
 
     @precondition(lambda self: self.image is None)
     @rule()
@@ -250,8 +257,10 @@ class NodeAndHub(RuleBasedStateMachine):
 
     @rule()
     def restore_hub(self) -> None:
+        stored = set(self._stored())
         with self._loss():
             self.hub.restore(self.backup)
+        self.taken_back |= stored - set(self._stored())
         self.down.clear()
 
     def _hear(self, message: tuple[Channel, bytes]) -> None:
