@@ -16,6 +16,8 @@ import httpx2
 Json = dict[str, Any]
 
 API: Final = "/api/v1"
+RENEW_AFTER_S: Final = 600
+"""A token lasts 900 s; a long run signs in again in time."""
 
 
 def instant(text: str) -> datetime:
@@ -59,6 +61,7 @@ class Rest:
         self.base_url = base_url
         self.token = token
         self._login: tuple[str, str] | None = None
+        self._taken_s = 0.0
         self._http = httpx2.Client(base_url=base_url, timeout=20)
 
     def login(self, username: str, password: str) -> Rest:
@@ -71,6 +74,7 @@ class Rest:
         assert body["token_type"] == "bearer"
         assert body["expires_in"] == 900
         self.token = body["access_token"]
+        self._taken_s = time.monotonic()
         self._login = (username, password)
         return self
 
@@ -93,6 +97,8 @@ class Rest:
         content: bytes | None = None,
     ) -> httpx2.Response:
         """Any request; gives the answer, and checks that an error is a problem."""
+        if self._login is not None and time.monotonic() - self._taken_s > RENEW_AFTER_S:
+            self.login(*self._login)
         headers = self.headers
         if if_match is not None:
             headers["If-Match"] = if_match
