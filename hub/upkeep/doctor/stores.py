@@ -4,19 +4,15 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from hub.app import database_url
-from hub.errors import HubError
+from hub.errors import HubError, StorageError
 from hub.settings import Settings
-from hub.storage.sql.engine import Engine, open_engine
-from hub.storage.sql.migrate import revisions
+from hub.storage.sql.engine import open_engine
+from hub.storage.sql.inspection import file_of, look_at_schema, look_for_damage, shown
 from hub.upkeep.doctor.finding import Finding, Verdict
 
 ANSWER_WITHIN_S: Final = 5.0
@@ -33,22 +29,20 @@ _RESTORE: Final = "stop the hub, keep a copy of the file, restore the newest bac
 def check_state(settings: Settings) -> list[Finding]:
     """Open the state database, compare its schema with this release's, and read it through where it is SQLite."""
     url = database_url(settings)
-    path = make_url(url).database if url.startswith("sqlite") else None
-    if path and path != ":memory:" and not Path(path).exists():
+    path = file_of(url)
+    if path is not None and not path.exists():
         return [Finding(_STATE, Verdict.WARN, f"{path} is not there yet", "linli-hub serve makes it at its start")]
     try:
         engine = open_engine(url)
     except HubError as error:
         return [Finding(_STATE, Verdict.FAIL, str(error), "linli-hub config check")]
-    shown = make_url(url).render_as_string(hide_password=True)
     try:
-        current, wanted = revisions(engine.execution_options(linli_read_only=True))
-        found = [judge_schema(shown, current=current, wanted=wanted)]
-        return [*found, _integrity(engine)] if path else found
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        current, wanted = look_at_schema(engine)
+        found = [judge_schema(shown(url), current=current, wanted=wanted)]
+        return found if path is None else [*found, judge_damage(look_for_damage(engine))]
+    except StorageError as error:
         remedy = _RESTORE if path else "is PostgreSQL running, and LINLI_DATABASE_URL right? See its log"
-        return [Finding(_STATE, Verdict.FAIL, f"{shown}: {said}", remedy)]
+        return [Finding(_STATE, Verdict.FAIL, f"{shown(url)}: {error}", remedy)]
     finally:
         engine.dispose()
 
@@ -154,10 +148,8 @@ def judge_date(date: str | None, *, at_ms: int) -> Finding | None:
     return Finding("clock beside InfluxDB", Verdict.WARN, detail, remedy)
 
 
-def _integrity(engine: Engine) -> Finding:
-    reading = engine.execution_options(linli_read_only=True)
-    with reading.begin() as connection:
-        said = str(connection.execute(text("PRAGMA quick_check(1)")).scalar())
-    if said == "ok":
+def judge_damage(damage: str | None) -> Finding:
+    """Judge what reading the state database through has found."""
+    if damage is None:
         return Finding("state integrity", Verdict.OK, "read through, sound")
-    return Finding("state integrity", Verdict.FAIL, f"damaged: {said}", _RESTORE)
+    return Finding("state integrity", Verdict.FAIL, f"damaged: {damage}", _RESTORE)

@@ -12,12 +12,13 @@ import pytest
 from hub.mqtt.broker_url import BrokerUrl
 from hub.mqtt.trouble import HANGS_UP
 from hub.settings import ClockKind, Environment, Settings
+from hub.storage.sql.inspection import Queues
 from hub.upkeep.doctor.broker import judge_connection, judge_rights
 from hub.upkeep.doctor.doctor import run_checks
 from hub.upkeep.doctor.finding import Finding, Verdict, exit_code
 from hub.upkeep.doctor.machine import check_clock, judge_space
 from hub.upkeep.doctor.process import judge_parts
-from hub.upkeep.doctor.queues import Queues, judge_queues
+from hub.upkeep.doctor.queues import judge_queues
 from hub.upkeep.doctor.stores import judge_backlog, judge_databases, judge_date, judge_schema
 
 AT_MS = 1_795_000_000_000
