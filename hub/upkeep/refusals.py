@@ -16,7 +16,7 @@ from hub.access.roles import Action
 from hub.access.service import token_secret
 from hub.access.tokens import Claims, Tokens, password_mark
 from hub.clock import WallClock
-from hub.errors import ConflictError, ForbiddenError, HubError, NotFoundError
+from hub.errors import ConflictError, ForbiddenError, HubError, InvalidError, NotFoundError
 from hub.ids import draw, new_hex
 from hub.ingest.directory import Directory
 from hub.ingest.presenter import present_quarantined
@@ -30,8 +30,8 @@ from hub.telemetry.ports import TelemetryStore
 from hub.upkeep.doctor.process import holder, local_url
 
 ANSWER_WITHIN_S: Final = 30.0
-LONGEST: Final = 2000
-"""Of a comment, as REST has it."""
+LONGEST: Final = 4_000
+"""Characters of a comment, as REST has it."""
 
 
 class Step(StrEnum):
@@ -43,12 +43,16 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One decision: about what, by whom, why."""
+    """One decision: about what, by whom, why; raises InvalidError for a comment that REST would refuse."""
 
     step: Step
     quarantine_id: str
     username: str
     comment: str
+
+    def __post_init__(self) -> None:
+        if len(self.comment) > LONGEST or "\x00" in self.comment:
+            raise InvalidError(("comment", f"must have at most {LONGEST} characters and no NUL"))
 
 
 def decide(settings: Settings, transactions: SqlTransactions, verdict: Verdict, *, at_ms: int) -> dict[str, Any]:
