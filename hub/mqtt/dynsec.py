@@ -49,6 +49,7 @@ class DynsecAdmin:
         self._ready = threading.Event()
         self._refusal: str | None = None
         self._trouble: str | None = None
+        self._opened = False
         self._in = False
         self._answered = threading.Condition()
         self._answers: dict[str, Mapping[str, Any]] = {}
@@ -77,6 +78,7 @@ class DynsecAdmin:
             # Nobody waits for an attempt under way: its thread ends by itself, or with the process.
             self._client.disconnect()
             raise
+        self._opened = True
         return self
 
     def _refuse_for_good(self) -> None:
@@ -156,7 +158,11 @@ class DynsecAdmin:
     def _connected(self, client: Client, _data: object, _flags: object, reason: ReasonCode, _props: object) -> None:
         if reason.is_failure:
             self._refusal = reason.getName() if reason.getName() in REFUSED else None
-            self._tell_trouble(f"refused: {reason.getName()}")
+            trouble = f"refused: {reason.getName()}"
+            if self._refusal is not None and not self._opened:
+                self._trouble = trouble  # `open` ends with it, in one line
+            else:
+                self._tell_trouble(trouble)
             return
         self._refusal, self._in = None, True
         client.subscribe(ANSWERS, qos=1)
