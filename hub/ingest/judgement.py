@@ -28,7 +28,10 @@ _NONE_STEADY: Final[Mapping[str, Steady]] = {}
 
 
 class Judgement:
-    """Facilities after a batch, each judged from the state it had: `bases`, for as long as nobody else moves them."""
+    """Facilities after a batch, each judged from the state it had and by the rules of then.
+
+    It holds for as long as nobody else moves them: `bases` and `rules` are what it was made from.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,8 @@ class Judgement:
         self._only = only
         self._bands: dict[Series, Deadband] = {}
         self.bases: dict[str, FacilityState] = {}
+        self.rules: dict[str, FacilityRules] = {}
+        """By which each facility was judged."""
         self.states: dict[str, FacilityState] = {}
         self.events: dict[str, list[Event]] = {}
         """What happened, by facility."""
@@ -123,6 +128,7 @@ class Judgement:
     def _state(self, facility: str, node: str) -> FacilityState | None:
         state = self.states.get(facility)
         if state is None and (self._only is None or facility in self._only):
+            self.rules[facility] = self._directory.rules_of(facility)
             base = self.bases[facility] = self._state_of(facility, node)
             state = self.states[facility] = base.copy()
         return state

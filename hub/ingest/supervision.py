@@ -95,10 +95,15 @@ class Supervisor:
     def evaluate(self, unit: Unit, intake: Intake, heard: Mapping[str, Heard], judged: Judgement) -> None:
         """Bring a batch and who was heard into its transaction.
 
-        A facility that somebody else moved since it was judged is judged once more.
+        A facility that was moved since it was judged, or whose rules were changed, is judged once more.
         """
         nodes = self._hear_nodes(unit, heard)
-        moved = {facility for facility, base in judged.bases.items() if self._facilities.get(facility) is not base}
+        moved = {
+            facility
+            for facility, base in judged.bases.items()
+            if self._facilities.get(facility) is not base
+            or self._directory.rules_of(facility) is not judged.rules[facility]
+        }
         again = Judgement(self._directory, lambda facility, _: self._facilities[facility], only=moved)
         if moved:
             again.take(intake.runs, intake.events)

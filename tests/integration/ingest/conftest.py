@@ -20,12 +20,15 @@ from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Supervisor
 from hub.metrics import Metrics
 from hub.reactions import react
+from hub.rules.overrides import StoredOverride
+from hub.rules.scopes import Scope, ScopeKind
 from hub.storage.memory import MemoryTelemetryStore
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.gate import Gate, Priority
 from hub.storage.sql.lanes import LaneItem
 from hub.storage.sql.tables import devices, facilities, metadata, nodes, registry_changes, sites
 from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
+from hub.vocabulary import FaultCode
 from protocols.instant import format_ms
 from protocols.lanes import Lane
 from protocols.topics import Channel, NodeAddress
@@ -184,6 +187,12 @@ class IngestHarness:
             for device in connection.execute(select(devices.c.id)).scalars().all():
                 connection.execute(insert(registry_changes).values(entity="devices", entity_id=device))
         self.tell()
+
+    def set_rule(self, code: FaultCode, **parameters: Any) -> None:
+        """Set a rule of the site."""
+        override = StoredOverride(Scope(ScopeKind.SITE, "demo"), code, parameters, 1, START_MS)
+        with self.transactions.begin() as unit:
+            unit.rule_parameters.keep(override)
 
     def register_node(self, slug: str) -> None:
         """Register another node of the site."""

@@ -27,8 +27,6 @@ from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Supervisor
 from hub.jobs.sweeps import Sweeps
 from hub.metrics import Metrics
-from hub.rules.overrides import StoredOverride
-from hub.rules.scopes import Scope, ScopeKind
 from hub.storage.sql.tables import metadata
 from hub.storage.sql.unit_of_work import SqlTransactions
 from hub.telemetry.series import Sample, SeriesQuery
@@ -65,12 +63,6 @@ class SimulatedHub(IngestHarness):
         self.pipelines = {name: self._pipeline(name, self.simulated) for name in ("sos", "rest")}
         self.plain = {name: self._pipeline(name, None) for name in ("sos", "rest")}
         self.batch: list[Incoming] = []
-
-    def set_rule(self, code: FaultCode, **parameters: Any) -> None:
-        """Set a rule of the site."""
-        override = StoredOverride(Scope(ScopeKind.SITE, "demo"), code, parameters, 1, START_MS)
-        with self.transactions.begin() as unit:
-            unit.rule_parameters.keep(override)
 
     def deliver(self, channel: Channel, payload: bytes, *, node: str = "pi-1") -> None:
         """Keep a payload for `take` or `take_singly`."""

@@ -8,6 +8,7 @@ from hub.clock import MessageClock
 from hub.errors import StorageError
 from hub.ingest.renewal import Renewal
 from hub.jobs.sweeps import Sweeps
+from hub.vocabulary import FaultCode
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.topics import Channel
@@ -141,6 +142,21 @@ def test_a_batch_that_was_judged_while_somebody_else_moved_its_facility_is_judge
         states = unit.states.load_facilities(["demo.band-1"])
     assert states["demo.band-1"].contacts["band-1"].heard_ms == START_MS + 5_000
     assert ingest.lane(Lane.TELEMETRY).high_water == 2
+
+
+def test_a_batch_that_was_judged_by_rules_that_a_person_changed_meanwhile_is_judged_again(
+    ingest: IngestHarness,
+) -> None:
+    ingest.send(Lane.TELEMETRY, 1, a_reading(fill_percent=60.0))
+
+    def lower_the_threshold() -> None:
+        ingest.set_rule(FaultCode.BIN_FULL, enter_percent=50.0, leave_percent=40.0, confirm_readings=1, hold_s=0.0)
+        ingest.hello(Lane.SOS, 1)  # the other consumer learns of it first, and wakes what it concerns
+
+    ingest.gate.first = lower_the_threshold
+    ingest.send(Lane.TELEMETRY, 2, a_reading(fill_percent=61.0))
+    sweep(ingest)
+    assert list(open_alerts(ingest)) == ["binFull"]
 
 
 def test_what_was_judged_for_a_transaction_that_failed_is_judged_anew(ingest: IngestHarness) -> None:
