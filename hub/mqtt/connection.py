@@ -19,7 +19,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from hub.errors import ConfigurationError
 from hub.ingest.sources import Deliver, Incoming
 from hub.mqtt.broker_url import BrokerUrl
-from hub.mqtt.trouble import HANGS_UP, trouble_of
+from hub.mqtt.trouble import HANGS_UP, Complaint, trouble_of
 
 log = structlog.get_logger("hub.mqtt")
 
@@ -62,7 +62,7 @@ class Connection:
         self._deliver: Deliver | None = None
         self._first_answer = threading.Event()
         self._refusal: str | None = None
-        self._trouble: str | None = None
+        self._complaint = Complaint("mqtt.not_connected", connection=name, broker=broker.public)
         self._listening = threading.Event()
         client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=self._protocol)
         client.on_connect = self._connected
@@ -129,7 +129,7 @@ class Connection:
             self._refusal = f"subscription: {refused[0]}"
         else:
             self._listening.set()
-            self._trouble = None
+            self._complaint.over()
             self._on_listening(self.name, self._now_ms())
             log.info("mqtt.listening", connection=self.name, broker=self._broker.public)
         self._first_answer.set()
@@ -141,16 +141,10 @@ class Connection:
         if was_listening:
             log.warning("mqtt.lost", connection=self.name, reason=str(reason))
         elif not self._first_answer.is_set():
-            self._tell_trouble(HANGS_UP)
+            self._complaint.tell(HANGS_UP)
 
     def _unreachable(self, _client: Client, _data: object) -> None:
-        self._tell_trouble(trouble_of(sys.exception()))
-
-    def _tell_trouble(self, trouble: str) -> None:
-        """Say why there is no connection, once for as long as the reason stays."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            log.warning("mqtt.not_connected", connection=self.name, broker=self._broker.public, reason=trouble)
+        self._complaint.tell(trouble_of(sys.exception()))
 
     def _received(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         if self._deliver is not None:

@@ -15,7 +15,7 @@ from hub.access.broker import PASSWORD_BYTES, NodeCredential
 from hub.errors import BrokerUnavailableError, ConfigurationError
 from hub.mqtt.broker_url import BrokerUrl
 from hub.mqtt.connection import REFUSED
-from hub.mqtt.trouble import HANGS_UP, trouble_of
+from hub.mqtt.trouble import HANGS_UP, Complaint, trouble_of
 
 log = structlog.get_logger("hub.mqtt")
 
@@ -48,7 +48,7 @@ class DynsecAdmin:
         self._turn = threading.Lock()
         self._ready = threading.Event()
         self._refusal: str | None = None
-        self._trouble: str | None = None
+        self._complaint = Complaint("dynsec.not_connected", broker=broker.public)
         self._opened = False
         self._in = False
         self._answered = threading.Condition()
@@ -73,7 +73,7 @@ class DynsecAdmin:
         try:
             while not self._ready.wait(timeout=self._connect_within_s):
                 self._refuse_for_good()
-                log.warning("dynsec.waiting", broker=self._broker.public, reason=self._trouble or "no answer")
+                log.warning("dynsec.waiting", broker=self._broker.public, reason=self._complaint.reason or "no answer")
         except BaseException:
             # Nobody waits for an attempt under way: its thread ends by itself, or with the process.
             self._client.disconnect()
@@ -160,9 +160,9 @@ class DynsecAdmin:
             self._refusal = reason.getName() if reason.getName() in REFUSED else None
             trouble = f"refused: {reason.getName()}"
             if self._refusal is not None and not self._opened:
-                self._trouble = trouble  # `open` ends with it, in one line
+                self._complaint.note(trouble)  # `open` ends with it, in one line
             else:
-                self._tell_trouble(trouble)
+                self._complaint.tell(trouble)
             return
         self._refusal, self._in = None, True
         client.subscribe(ANSWERS, qos=1)
@@ -171,23 +171,17 @@ class DynsecAdmin:
         if any(reason.is_failure for reason in reasons):
             self._refusal = "it is no administrator of dynamic security"
         else:
-            self._trouble = None
+            self._complaint.over()
             self._ready.set()
 
     def _lost(self, _client: Client, _data: object, _flags: object, _reason: object, _props: object) -> None:
         self._ready.clear()
-        if not self._in and self._trouble is None:
-            self._tell_trouble(HANGS_UP)
+        if not self._in and self._complaint.reason is None:
+            self._complaint.tell(HANGS_UP)
         self._in = False
 
     def _unreachable(self, _client: Client, _data: object) -> None:
-        self._tell_trouble(trouble_of(sys.exception()))
-
-    def _tell_trouble(self, trouble: str) -> None:
-        """Say why there is no connection, once for as long as the reason stays."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            log.warning("dynsec.not_connected", broker=self._broker.public, reason=trouble)
+        self._complaint.tell(trouble_of(sys.exception()))
 
     def _received(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         answers: dict[str, list[Mapping[str, Any]]] = json.loads(message.payload)

@@ -5,6 +5,10 @@ import socket
 import ssl
 from typing import Final
 
+import structlog
+
+log = structlog.get_logger("hub.mqtt")
+
 HANGS_UP: Final = (
     "it hangs up without an answer: it wants TLS (mqtts:// and its port), or speaks another MQTT (LINLI_MQTT_VERSION)"
 )
@@ -15,6 +19,30 @@ _WORDS: Final = {
     errno.ETIMEDOUT: "unreachable: no answer in time",
     errno.ECONNRESET: HANGS_UP,
 }
+
+
+class Complaint:
+    """Why there is no connection now; it is logged once for as long as the reason stays."""
+
+    def __init__(self, event: str, **facts: str) -> None:
+        """Complain by the log's `event`, with the `facts` that tell which connection it is."""
+        self._event = event
+        self._facts = facts
+        self.reason: str | None = None
+
+    def tell(self, reason: str) -> None:
+        """Log the reason, unless it is the one that was told last."""
+        if reason != self.reason:
+            self.reason = reason
+            log.warning(self._event, **self._facts, reason=reason)
+
+    def note(self, reason: str) -> None:
+        """Take the reason for told: somebody else says it."""
+        self.reason = reason
+
+    def over(self) -> None:
+        """There is a connection."""
+        self.reason = None
 
 
 def trouble_of(error: BaseException | None) -> str:
