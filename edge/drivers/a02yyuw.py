@@ -23,10 +23,11 @@ from edge.drivers.driver import (
 from edge.drivers.echo import EchoRule, EchoState, judge_distances
 from edge.drivers.frames import CODES, FRAME_BYTES, FrameReader
 from edge.drivers.gpio import BcmPin, OutputLine
+from edge.drivers.mounting import BlindZoneMm, EmptyMm, FullMm, MaxRangeMm, geometry_of
 from edge.drivers.thermometer import read_temperature_c
 from edge.drivers.uart import PATIENCE_S, SerialPort
 from edge.errors import DriverError
-from protocols.fill_level import BLIND_ZONE_MARGIN_MM, Geometry, corrected_mm
+from protocols.fill_level import corrected_mm
 
 BAUD: Final = 9600
 _NOISE_BYTES: Final = 64 * FRAME_BYTES
@@ -39,14 +40,10 @@ class A02yyuwOptions(DriverOptions, frozen=True, kw_only=True):
     port: Annotated[str, Meta(min_length=1, description="Serial port; on a Pi 5's header `/dev/ttyAMA0`.")] = (
         "/dev/serial0"
     )
-    empty_mm: Annotated[float, Meta(gt=0, le=10_000, description="Distance to the bottom, measured when empty.")]
-    full_mm: Annotated[
-        float, Meta(gt=0, le=10_000, description="Distance to the full line; at least the blind zone and 20 mm.")
-    ]
-    blind_zone_mm: Annotated[
-        float, Meta(ge=0, le=1_000, description="Nearer than this nothing is measured: such an echo is a full bin.")
-    ] = 30.0
-    max_range_mm: Annotated[float, Meta(gt=0, le=10_000, description="Further than this is no echo.")] = 4_500.0
+    empty_mm: EmptyMm
+    full_mm: FullMm
+    blind_zone_mm: BlindZoneMm = 30.0
+    max_range_mm: MaxRangeMm = 4_500.0
     readings: Annotated[int, Meta(ge=5, le=10, description="Frames of one burst; their median counts.")] = 5
     silence_s: Annotated[
         float, Meta(ge=0.2, le=10, description="Without a byte for this long the sensor is taken for dead.")
@@ -69,21 +66,9 @@ class A02yyuwOptions(DriverOptions, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse distances that do not fit together, and a correction without a thermometer."""
-        geometry = self.geometry
-        if geometry.full_mm < geometry.blind_zone_mm + BLIND_ZONE_MARGIN_MM:
-            raise ValueError(
-                f"full_mm must be at least blind_zone_mm + {BLIND_ZONE_MARGIN_MM:g} "
-                f"({geometry.blind_zone_mm + BLIND_ZONE_MARGIN_MM:g})"
-            )
-        if geometry.empty_mm > self.max_range_mm:
-            raise ValueError("empty_mm is beyond max_range_mm")
+        geometry_of(self)
         if self.assumed_m_s is not None and self.temperature_file is None:
             raise ValueError("assumed_m_s needs temperature_file")
-
-    @property
-    def geometry(self) -> Geometry:
-        """The bin; raises ValueError when its distances do not fit together."""
-        return Geometry(empty_mm=self.empty_mm, full_mm=self.full_mm, blind_zone_mm=self.blind_zone_mm)
 
 
 class A02yyuw(OpensAndCloses):
@@ -92,7 +77,7 @@ class A02yyuw(OpensAndCloses):
     def __init__(self, options: A02yyuwOptions, *, base_dir: Path, air: Air, pin_factory: Any = None) -> None:
         self._options = options
         self._air = air
-        self._rule = EchoRule(geometry=options.geometry, max_range_mm=options.max_range_mm)
+        self._rule = EchoRule(geometry=geometry_of(options), max_range_mm=options.max_range_mm)
         self._thermometer = None if options.temperature_file is None else base_dir / options.temperature_file
         self._port = SerialPort(options.port, baud=BAUD)
         self._power = None if options.power_pin is None else OutputLine(options.power_pin, pin_factory=pin_factory)

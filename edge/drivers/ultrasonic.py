@@ -22,9 +22,9 @@ from edge.drivers.driver import (
 )
 from edge.drivers.echo import EchoRule, EchoState, Ping, PingFault, judge
 from edge.drivers.gpio import BcmPin, InputLine, OutputLine
+from edge.drivers.mounting import BlindZoneMm, EmptyMm, FullMm, MaxRangeMm, geometry_of
 from edge.drivers.thermometer import read_temperature_c
 from edge.errors import DriverError
-from protocols.fill_level import BLIND_ZONE_MARGIN_MM, Geometry
 
 TRIGGER_S: Final = 10e-6
 """Least length of the trigger pulse (HC-SR04)."""
@@ -39,14 +39,10 @@ class UltrasonicOptions(DriverOptions, frozen=True, kw_only=True):
 
     trigger_pin: Annotated[BcmPin, Meta(description="GPIO of TRIG.")]
     echo_pin: Annotated[BcmPin, Meta(description="GPIO of ECHO, behind a divider: it is a 5 V signal.")]
-    empty_mm: Annotated[float, Meta(gt=0, le=10_000, description="Distance to the bottom, measured when empty.")]
-    full_mm: Annotated[
-        float, Meta(gt=0, le=10_000, description="Distance to the full line; at least the blind zone and 20 mm.")
-    ]
-    blind_zone_mm: Annotated[
-        float, Meta(ge=0, le=1_000, description="Nearer than this nothing is measured: such an echo is a full bin.")
-    ] = 200.0
-    max_range_mm: Annotated[float, Meta(gt=0, le=10_000, description="Further than this is no echo.")] = 4_000.0
+    empty_mm: EmptyMm
+    full_mm: FullMm
+    blind_zone_mm: BlindZoneMm = 200.0
+    max_range_mm: MaxRangeMm = 4_000.0
     pings: Annotated[int, Meta(ge=5, le=10, description="Pings of one burst; their median counts.")] = 7
     ping_gap_s: Annotated[float, Meta(ge=0.06, le=1, description="Silence after each ping, for echoes to die.")] = 0.06
     frozen_after: Annotated[
@@ -61,19 +57,7 @@ class UltrasonicOptions(DriverOptions, frozen=True, kw_only=True):
         """Refuse pins and distances that do not fit together."""
         if self.trigger_pin == self.echo_pin:
             raise ValueError("trigger_pin and echo_pin must differ")
-        geometry = self.geometry
-        if geometry.full_mm < geometry.blind_zone_mm + BLIND_ZONE_MARGIN_MM:
-            raise ValueError(
-                f"full_mm must be at least blind_zone_mm + {BLIND_ZONE_MARGIN_MM:g} "
-                f"({geometry.blind_zone_mm + BLIND_ZONE_MARGIN_MM:g})"
-            )
-        if geometry.empty_mm > self.max_range_mm:
-            raise ValueError("empty_mm is beyond max_range_mm")
-
-    @property
-    def geometry(self) -> Geometry:
-        """The bin; raises ValueError when its distances do not fit together."""
-        return Geometry(empty_mm=self.empty_mm, full_mm=self.full_mm, blind_zone_mm=self.blind_zone_mm)
+        geometry_of(self)
 
 
 class Ultrasonic(OpensAndCloses):
@@ -83,7 +67,7 @@ class Ultrasonic(OpensAndCloses):
         self._options = options
         self._air = air
         self._rule = EchoRule(
-            geometry=options.geometry, max_range_mm=options.max_range_mm, frozen_after=options.frozen_after
+            geometry=geometry_of(options), max_range_mm=options.max_range_mm, frozen_after=options.frozen_after
         )
         self._thermometer = None if options.temperature_file is None else base_dir / options.temperature_file
         self._trigger = OutputLine(options.trigger_pin, pin_factory=pin_factory)
