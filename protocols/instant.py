@@ -44,6 +44,11 @@ def to_ms(at: datetime) -> int:
     return (at - EPOCH) // _MILLISECOND
 
 
+def format_known_ms(at_ms: int | None) -> str | None:
+    """Return an instant as the wire writes it, None where it is not known."""
+    return None if at_ms is None else format_ms(at_ms)
+
+
 def format_ms(at_ms: int) -> str:
     """Return the instant `at_ms` milliseconds after 1970 as the wire writes it."""
     return format_instant(from_ms(at_ms))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hub.alerts.alert import Alert, AlertLogEntry
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 
 def present_alert(alert: Alert) -> dict[str, Any]:
@@ -23,13 +23,13 @@ def present_alert(alert: Alert) -> dict[str, Any]:
         "refs": list(alert.refs),
         "late": alert.late,
         "fired_at": format_ms(alert.fired_at_ms),
-        "acknowledged_at": _instant(alert.acknowledged_at_ms),
+        "acknowledged_at": format_known_ms(alert.acknowledged_at_ms),
         "acknowledged_by": alert.acknowledged_by,
-        "resolved_at": _instant(alert.resolved_at_ms),
-        "closed_at": _instant(alert.closed_at_ms),
+        "resolved_at": format_known_ms(alert.resolved_at_ms),
+        "closed_at": format_known_ms(alert.closed_at_ms),
         "outcome": None if alert.outcome is None else alert.outcome.value,
         "assignee": alert.assignee,
-        "shelved_until": _instant(alert.shelved_until_ms),
+        "shelved_until": format_known_ms(alert.shelved_until_ms),
         "suppressed_by": alert.suppressed_by,
         "work_order": alert.work_order,
     }
@@ -44,7 +44,3 @@ def present_alert_log(entry: AlertLogEntry) -> dict[str, Any]:
         "reason": entry.reason,
         "comment": entry.comment,
     }
-
-
-def _instant(at_ms: int | None) -> str | None:
-    return None if at_ms is None else format_ms(at_ms)

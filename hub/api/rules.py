@@ -20,7 +20,7 @@ from hub.rules.overrides import StoredOverride, effective, find_scope, known_fau
 from hub.rules.parameters import PARAMETERS, ParameterError
 from hub.rules.scopes import Scope, ScopeKind
 from hub.vocabulary import FAULTS, Colour, FaultCode, Severity, Skill
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms
 
 router: Final = APIRouter(prefix="/rules", tags=["rules"], route_class=JsonRoute)
 
@@ -140,5 +140,5 @@ def _item(unit: Unit, chain: Sequence[Scope], code: FaultCode) -> dict[str, Any]
         "skill": None if fault.skill is None else fault.skill.value,
         "parameters": effective(unit.rule_parameters, chain, code),
         "overrides": dict(own.parameters),
-        "updated_at": None if own.updated_at_ms is None else format_ms(own.updated_at_ms),
+        "updated_at": format_known_ms(own.updated_at_ms),
     }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hub.devices.registry import Device, Entity, Facility, Grid, Node, Site
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 
 def present_site(site: Site) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def present_node(node: Node, *, state: str, last_heard_at_ms: int | None) -> dic
         "slug": node.slug,
         "name": node.name,
         "state": state,
-        "last_heard_at": _instant(last_heard_at_ms),
-        "credentials_issued_at": _instant(node.credentials_issued_at_ms),
+        "last_heard_at": format_known_ms(last_heard_at_ms),
+        "credentials_issued_at": format_known_ms(node.credentials_issued_at_ms),
     }
     return _framed(node, own)
 
@@ -62,9 +62,5 @@ def _framed(entity: Entity, own: dict[str, Any]) -> dict[str, Any]:
         "version": entity.version,
         **own,
         "created_at": format_ms(entity.created_at_ms),
-        "retired_at": _instant(entity.retired_at_ms),
+        "retired_at": format_known_ms(entity.retired_at_ms),
     }
-
-
-def _instant(at_ms: int | None) -> str | None:
-    return None if at_ms is None else format_ms(at_ms)

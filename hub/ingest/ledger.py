@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.ingest.ports import DeviceEvent
 from hub.vocabulary import rest_id
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def present_lane(lane: LaneItem) -> dict[str, Any]:
         "quarantined": lane.quarantined,
         "gaps": lane.gaps,
         "duplicates": lane.duplicates,
-        "closed_at": None if lane.closed_at_ms is None else format_ms(lane.closed_at_ms),
+        "closed_at": format_known_ms(lane.closed_at_ms),
         "loss": None if lane.closed_at_ms is None else lane.loss,
     }
 

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from hub.ingest.quarantine import QuarantineItem
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 
 def present_quarantined(item: QuarantineItem) -> dict[str, Any]:
@@ -24,6 +24,6 @@ def present_quarantined(item: QuarantineItem) -> dict[str, Any]:
         "count": item.count,
         "state": str(item.state),
         "decided_by": item.decided_by,
-        "decided_at": None if item.decided_at_ms is None else format_ms(item.decided_at_ms),
+        "decided_at": format_known_ms(item.decided_at_ms),
         "comment": item.comment,
     }

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from hub.errors import InvalidError
 from hub.notification.digest import DIGEST_S, QuietHours
 from hub.notification.pace import Pace, Service, service_of
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 MOST_PER_PERSON: Final = 20
 """Channels that one person may have."""
@@ -137,6 +137,6 @@ def present_channel(channel: PersonChannel) -> dict[str, Any]:
         if channel.quiet is None
         else {"from": channel.quiet.text_from, "until": channel.quiet.text_until},
         "created_at": format_ms(channel.created_at_ms),
-        "verified_at": None if channel.verified_at_ms is None else format_ms(channel.verified_at_ms),
-        "disabled_at": None if channel.disabled_at_ms is None else format_ms(channel.disabled_at_ms),
+        "verified_at": format_known_ms(channel.verified_at_ms),
+        "disabled_at": format_known_ms(channel.disabled_at_ms),
     }

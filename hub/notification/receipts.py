@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.notification.digest import urgency_of
 from hub.notification.outbox import Notification, NotificationState
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 
 class ReceiptState(StrEnum):
@@ -66,13 +66,9 @@ def present_notification(row: Notification) -> dict[str, Any]:
         "state": receipt_state(row).value,
         "attempts": row.attempts,
         "queued_at": format_ms(row.created_at_ms),
-        "due_at": _instant(row.due_at_ms),
-        "sent_at": _instant(row.sent_at_ms),
-        "delivered_at": _instant(row.delivered_at_ms),
-        "failed_at": _instant(row.failed_at_ms),
+        "due_at": format_known_ms(row.due_at_ms),
+        "sent_at": format_known_ms(row.sent_at_ms),
+        "delivered_at": format_known_ms(row.delivered_at_ms),
+        "failed_at": format_known_ms(row.failed_at_ms),
         "error": row.error,
     }
-
-
-def _instant(at_ms: int | None) -> str | None:
-    return None if at_ms is None else format_ms(at_ms)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from hub.errors import InvalidError
 from hub.notification.messages import WEBHOOK_EVENTS
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 ALL_EVENTS: Final = "*"
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 the standard's mark in front of a secret
@@ -82,7 +82,7 @@ def present_webhook(webhook: Webhook, *, with_secret: bool = False) -> dict[str,
         "url": webhook.url,
         "events": list(webhook.events),
         "created_at": format_ms(webhook.created_at_ms),
-        "disabled_at": None if webhook.disabled_at_ms is None else format_ms(webhook.disabled_at_ms),
+        "disabled_at": format_known_ms(webhook.disabled_at_ms),
     }
     return item | {"secret": webhook.secret} if with_secret else item
 

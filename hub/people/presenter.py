@@ -3,7 +3,7 @@
 from typing import Any
 
 from hub.people.person import Crew, Person
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 
 def present_person(person: Person) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def present_person(person: Person) -> dict[str, Any]:
         "locale": person.locale,
         "roles": [{"role": held.role.value, "site": held.site} for held in person.roles],
         "created_at": format_ms(person.created_at_ms),
-        "retired_at": None if person.retired_at_ms is None else format_ms(person.retired_at_ms),
+        "retired_at": format_known_ms(person.retired_at_ms),
     }
 
 
@@ -31,5 +31,5 @@ def present_crew(crew: Crew) -> dict[str, Any]:
         "skills": [skill.value for skill in crew.skills],
         "members": list(crew.members),
         "created_at": format_ms(crew.created_at_ms),
-        "retired_at": None if crew.retired_at_ms is None else format_ms(crew.retired_at_ms),
+        "retired_at": format_known_ms(crew.retired_at_ms),
     }

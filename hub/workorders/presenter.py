@@ -3,7 +3,7 @@
 from typing import Any
 
 from hub.workorders.order import OrderLogEntry, WorkOrder
-from protocols.instant import format_ms
+from protocols.instant import format_known_ms, format_ms
 
 
 def present_order(order: WorkOrder) -> dict[str, Any]:
@@ -25,12 +25,12 @@ def present_order(order: WorkOrder) -> dict[str, Any]:
         "opened_at": format_ms(order.opened_at_ms),
         "response_due_at": format_ms(order.response_due_at_ms),
         "resolution_due_at": format_ms(order.resolution_due_at_ms),
-        "accepted_at": _instant(order.accepted_at_ms),
+        "accepted_at": format_known_ms(order.accepted_at_ms),
         "accepted_by": order.accepted_by,
-        "done_at": _instant(order.done_at_ms),
-        "verified_at": _instant(order.verified_at_ms),
-        "closed_at": _instant(order.closed_at_ms),
-        "resume_at": _instant(order.resume_at_ms),
+        "done_at": format_known_ms(order.done_at_ms),
+        "verified_at": format_known_ms(order.verified_at_ms),
+        "closed_at": format_known_ms(order.closed_at_ms),
+        "resume_at": format_known_ms(order.resume_at_ms),
         "legal": list(order.legal),
     }
 
@@ -45,7 +45,3 @@ def present_order_log(entry: OrderLogEntry) -> dict[str, Any]:
         "parameters": dict(entry.parameters),
         "comment": entry.comment,
     }
-
-
-def _instant(at_ms: int | None) -> str | None:
-    return None if at_ms is None else format_ms(at_ms)
