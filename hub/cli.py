@@ -57,6 +57,8 @@ GARBAGE_ALLOCATIONS: Final = 50_000
 """New objects before the collector looks: more than a batch holds at once of what it forgets anyway."""
 SWITCH_S: Final = 0.0005
 """How long a thread may keep another waiting for its turn (Python's own default is ten times that)."""
+LOOK_FOR_SIGNAL_S: Final = 1.0
+"""A signal that the kernel hands to another thread wakes nobody: its handler runs when the main thread looks."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SiteOption = Annotated[str | None, typer.Option("--site", help="Only this site.")]
@@ -115,7 +117,8 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
             print(f"ADMIN admin {hub.admin_password}", flush=True)
         print(f"SERVING {hub.http_url}", flush=True)
         manager.ready()
-        stopping.wait()
+        while not stopping.wait(LOOK_FOR_SIGNAL_S):
+            pass
         manager.stopping()
     finally:
         hub.stop()

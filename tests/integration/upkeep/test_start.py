@@ -1,13 +1,18 @@
-"""A hub that waits for its broker stops at once when asked, and its log has said why it waited."""
+"""A hub stops when asked: while it waits for its broker, of which its log says why, and while it serves."""
 
+import ctypes
+import signal
 import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from simulators.servers.mosquitto import MosquittoServer
 from simulators.servers.process import free_port
 from tests.integration.upkeep.hub_command import serve
+
+OPEN = {"BROKER_ADMIN": "none"}
 
 
 def waited_for(log: Path, words: str, *, within_s: float = 40) -> None:
@@ -53,3 +58,21 @@ def test_sigterm_ends_a_start_that_waits_for_the_broker(tmp_path: Path, scheme: 
             hub.kill()
             hub.wait()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.mosquitto
+def test_sigterm_ends_a_hub_whichever_of_its_threads_the_kernel_hands_it_to(
+    tmp_path: Path, mosquitto_anonymous: MosquittoServer
+) -> None:
+    log = tmp_path / "log"
+    hub = serve(
+        {"DATA_DIR": str(tmp_path / "data"), "HTTP_PORT": "0", "MQTT_URL": mosquitto_anonymous.url, **OPEN}, log
+    )
+    try:
+        waited_for(log, "SERVING")
+        others = [int(task.name) for task in Path(f"/proc/{hub.pid}/task").iterdir() if int(task.name) != hub.pid]
+        assert ctypes.CDLL(None, use_errno=True).tgkill(hub.pid, max(others), signal.SIGTERM) == 0
+        assert hub.wait(10) == 0, log.read_text()
+    finally:
+        hub.kill()
+        hub.wait()
