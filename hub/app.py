@@ -59,7 +59,7 @@ from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_SUBS
 log = structlog.get_logger("hub")
 
 LINGER_S: Final = 0.1
-"""How long a lone telemetry message waits for company; SOS waits for nobody."""
+"""A pause in the stream that ends a batch of telemetry, so a lone message waits as long; SOS waits for nobody."""
 SOS_USER: Final = "linli-hub.sos"
 REST_USER: Final = "linli-hub"
 GENERATION_MARK: Final = "hub_gen"

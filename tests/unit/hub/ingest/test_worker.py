@@ -43,10 +43,10 @@ class FakePipeline:
             raise error
 
 
-def a_worker(pipeline: FakePipeline) -> tuple[Worker, FakeSource, Metrics]:
+def a_worker(pipeline: FakePipeline, *, linger_s: float = 0.0) -> tuple[Worker, FakeSource, Metrics]:
     source, metrics = FakeSource(), Metrics()
     into = cast("Pipeline", pipeline)
-    made = Worker("rest", source=source, pipeline=into, metrics=metrics, linger_s=0.0, retry_s=0.0)
+    made = Worker("rest", source=source, pipeline=into, metrics=metrics, linger_s=linger_s, retry_s=0.0)
     return made, source, metrics
 
 
@@ -76,6 +76,18 @@ def test_what_waits_is_taken_in_batches_in_order() -> None:
     assert source.stopped
     assert [len(batch) for batch in pipeline.batches] == [1, BATCH_MESSAGES, 9]
     assert [message for batch in pipeline.batches for message in batch] == messages
+
+
+def test_messages_that_keep_coming_meet_in_one_batch_but_not_for_ever() -> None:
+    pipeline = FakePipeline()
+    worker, _, _ = a_worker(pipeline, linger_s=0.1)
+    worker.start()
+    for _ in range(2_000):
+        worker.deliver(a_message())
+        if pipeline.done.acquire(timeout=0.005):
+            break
+    worker.stop()
+    assert 20 < len(pipeline.batches[0]) < BATCH_MESSAGES
 
 
 def test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else() -> None:
