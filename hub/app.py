@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -160,6 +161,8 @@ class Hub:
         stack.callback(server.stop)
         stack.callback(services.wake.close)
         server.start()
+        log.info("hub.serving", url=self.http_url, version=version("linli"))
+        stack.callback(lambda: log.info("hub.stopping"))
 
     def _start_workers(self, ingest: _Ingest, connections: list[Connection], identity: Identity) -> None:
         transactions, clock = ingest.transactions, ingest.clock

@@ -36,7 +36,11 @@ class FileFormat(StrEnum):
     GEOJSON = "geojson"
 
 
-app = typer.Typer(no_args_is_help=True, help="Linli's hub: stores telemetry, raises alerts, gets things fixed.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Linli's hub: stores telemetry, raises alerts, gets things fixed.",
+)
 users = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 alerts = typer.Typer(no_args_is_help=True, help="Alerts.")
 work_orders = typer.Typer(no_args_is_help=True, help="Work orders.")

@@ -103,7 +103,7 @@ class Button(OpensAndCloses):
         try:
             on_event(Occurrence(event=self._options.event.value, at_s=at_s, details={"hold_s": self._options.hold_s}))
         except Exception:  # noqa: BLE001 a listener that fails once must not leave a dead button behind
-            _log.exception("the listener of button %s failed", self._device)
+            _log.exception("listener.failed", extra={"device": self._device})
 
 
 def _build(context: DriverContext, options: ButtonOptions) -> Parts:

@@ -124,7 +124,7 @@ class ScriptedEventSource(OpensAndCloses):
             try:
                 on_event(Occurrence(event=scripted.event.value, at_s=due_s, ref=scripted.ref))
             except Exception:  # noqa: BLE001 a listener that fails once must not end the script
-                _log.exception("the listener of fake %s failed", self._device)
+                _log.exception("listener.failed", extra={"device": self._device})
 
 
 class StageRecorder(OpensAndCloses):

@@ -140,7 +140,7 @@ class SpiBus:
         except Exception as error:
             raise DeviceUnavailable(f"{self}: {error}") from error
         for warning in warned:
-            _log.warning("%s: %s; enable SPI in raspi-config", self, warning.message)
+            _log.warning("spi.slow", extra={"bus": str(self), "why": f"{warning.message}; enable SPI in raspi-config"})
 
     def transfer(self, words: list[int]) -> list[int]:
         """Send bytes and return what came back meanwhile; raises DeviceUnavailable."""

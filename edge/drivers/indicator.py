@@ -95,7 +95,7 @@ class LightAndSound(OpensAndCloses):
                 line.set(active=active)
             except DriverError as error:
                 # A broken lamp must not stop the sound, nor this thread.
-                _log.warning("indicator %s: %s", self._device, error)
+                _log.warning("indicator.failed", extra={"device": self._device, "why": str(error)})
 
 
 def _line(pin: int | None, active_high: bool, pin_factory: Any) -> OutputLine | None:  # noqa: FBT001 as the options name it

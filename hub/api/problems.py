@@ -135,7 +135,7 @@ def _hub_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, TooManyRequestsError):
         headers["Retry-After"] = str(error.retry_after_s)
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("api.unavailable", code=kind.code, error=str(error))
+        log.error("api.unavailable", code=kind.code, reason=str(error))
     return problem(
         kind,
         detail=str(error),
@@ -165,5 +165,5 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _failure(request: Request, error: Exception) -> JSONResponse:
-    log.error("api.failed", method=request.method, path=request.url.path, error=repr(error))
+    log.error("api.failed", method=request.method, path=request.url.path, reason=repr(error), exc_info=error)
     return problem(Kind(500, "internal", "The hub failed"))

@@ -260,8 +260,8 @@ def _answer(error: Exception, visit: Visit) -> Response:
         case HTTPException():
             return visit.problem("invalid", status=error.status_code)
         case StorageError():
-            log.error("dashboard.unavailable", error=str(error))
+            log.error("dashboard.unavailable", reason=str(error))
             return visit.problem("unavailable", status=503)
         case _:
-            log.error("dashboard.failed", error=repr(error), exc_info=error)
+            log.error("dashboard.failed", reason=repr(error), exc_info=error)
             return visit.problem("failed", status=500)

@@ -38,4 +38,4 @@ class Scheduler:
     def _failed(self, event: Any) -> None:
         self._metrics.job_errors.labels(event.job_id).inc()
         if event.code == EVENT_JOB_ERROR:
-            log.error("jobs.failed", job=event.job_id, reason=str(event.exception), trace=event.traceback)
+            log.error("jobs.failed", job=event.job_id, reason=str(event.exception), exc_info=event.exception)

@@ -24,6 +24,7 @@ _BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
 def open_engine(url: str) -> Engine:
     """Return an engine whose transactions are durable at commit and take SQLite's write lock at their begin.
 
+    Its errors do not repeat what was to be stored: addresses of channels are secrets, and errors are logged.
     Raises `ConfigurationError` for a URL that names no supported database.
     """
     try:
@@ -33,13 +34,13 @@ def open_engine(url: str) -> Engine:
         raise ConfigurationError(message) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": 5.0})
+        engine = create_engine(parsed, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 5.0})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if backend == "postgresql":
         try:
-            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            return create_engine(parsed.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True)
         except ModuleNotFoundError:
             message = "LINLI_DATABASE_URL: PostgreSQL needs its driver: pip install 'linli[postgres]'"
             raise ConfigurationError(message) from None

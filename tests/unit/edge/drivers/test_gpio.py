@@ -6,6 +6,7 @@ import pytest
 
 from edge.drivers.gpio import SpiBus
 from edge.errors import DeviceUnavailable
+from edge.logs import fields_of
 
 
 class Spi:
@@ -46,9 +47,10 @@ def test_spi_in_software_works_and_is_told_in_one_line(caplog: pytest.LogCapture
         bus.open()
     assert bus.transfer([1, 2, 3]) == [0, 1, 2]
     (record,) = caplog.records
-    assert record.getMessage() == (
-        "SPI0 CE1: failed to initialize hardware SPI, falling back to software; enable SPI in raspi-config"
-    )
+    assert fields_of(record) == {
+        "bus": "SPI0 CE1",
+        "why": "failed to initialize hardware SPI, falling back to software; enable SPI in raspi-config",
+    }
 
 
 def test_a_bus_that_cannot_be_taken_is_named() -> None:
