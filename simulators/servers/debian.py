@@ -1,7 +1,10 @@
 """Debian packages unpacked into the cache, as an ordinary user: nothing is installed."""
 
+import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +23,7 @@ def unpacked(entry: str, *, package: str, libraries: Sequence[str], probe: str) 
             return root
         if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
             raise ServerMissing(f"{package} is not installed, and this is no Debian to fetch it from")
+        print(f"Fetching {package} from Debian's packages, once", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix=f"{entry}-", dir=root.parent) as workshop:
             archives, tree = Path(workshop) / "archives", Path(workshop) / "tree"
             archives.mkdir()
@@ -56,13 +60,21 @@ def _missing_dependencies(package: str) -> set[str]:
         check=False,
     ).stdout
     known = {line.split()[0] for line in status.splitlines() if line.endswith(" installed")}
-    return {name for name in needed - known if _has_candidate(name)}
+    return _downloadable(needed - known)
 
 
-def _has_candidate(package: str) -> bool:
-    """Whether apt can download a package of that name (virtual and alternative ones have nothing to download)."""
-    policy = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False).stdout
-    return "Candidate:" in policy and "Candidate: (none)" not in policy
+def _downloadable(packages: set[str]) -> set[str]:
+    """Those that apt can download: virtual and alternative ones may have nothing to download."""
+    # One question for all: an ordinary user's apt-cache reads the whole of its lists at each start.
+    policy = subprocess.run(
+        ["apt-cache", "policy", *sorted(packages)],
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    candidates = re.findall(r"^(\S+):\n.*\n +Candidate: (.+)$", policy, re.MULTILINE)
+    return {name for name, version in candidates if version != "(none)"}
 
 
 def _run(command: Sequence[str], *, directory: Path) -> None:

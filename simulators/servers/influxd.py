@@ -49,6 +49,7 @@ def find_influxd() -> Path:
         program = folder / "influxd"
         if program.exists():
             return program
+        print(f"Building influxd {VERSION}, once: some minutes", file=sys.stderr, flush=True)
         go = _find_go(folder.parent / "go")
         folder.mkdir(exist_ok=True)
         _build(go, folder)
