@@ -82,9 +82,11 @@ class Pipeline:
             self._process(batch)
         except StorageError:
             self._metrics.failed_batches.labels(self._consumer).inc()
+            self._forget()
             raise
         except Exception:
             self._metrics.failed_batches.labels(self._consumer).inc()
+            self._forget()
             if len(batch) == 1:
                 log.exception("ingest.message_failed", topic=batch[0].topic)
                 self._hold_broken(batch[0])
@@ -92,6 +94,11 @@ class Pipeline:
             log.warning("ingest.batch_split", messages=len(batch))
             for incoming in batch:
                 self.process([incoming])
+
+    def _forget(self) -> None:
+        """Have lanes read again: a commit that failed may be there all the same, where the server died on the way."""
+        self._lanes.clear()
+        self._met.clear()
 
     def _process(self, batch: Sequence[Incoming]) -> None:
         directory = self._renewal.renew(ask=False)

@@ -1,6 +1,6 @@
 """What ingest asks of the state database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -239,6 +239,10 @@ class Transactions(Protocol):
     @property
     def changes(self) -> int:
         """A number that rises when a person of this process may have changed the registry."""
+        ...
+
+    def on_doubt(self, recall: Callable[[Unit], None]) -> None:
+        """Have `recall` called in the transaction that follows one of which nobody knows whether it was committed."""
         ...
 
     def life_safety(self, *, at_ms: int | None = None) -> AbstractContextManager[Unit]:

@@ -55,9 +55,10 @@ class Supervisor:
         self._listening: dict[str, int | None] = {}
 
     def start(self, transactions: Transactions) -> None:
-        """Load the supervision of nodes."""
+        """Load the supervision of nodes; everything is loaded again after a commit that is in doubt."""
+        transactions.on_doubt(self._recall)
         with transactions.read() as unit:
-            self._nodes = unit.states.load_nodes()
+            self._recall(unit)
 
     def listening(self, consumer: str, since_ms: int | None) -> None:
         """Note since when a consumer hears its nodes; None: it hears nobody.
@@ -106,6 +107,7 @@ class Supervisor:
         }
         again = Judgement(self._directory, lambda facility, _: self._facilities[facility], only=moved)
         if moved:
+            self._load(unit, self._facilities, moved)
             again.take(intake.runs, intake.events)
         for facility in judged.states:
             unit.emit(*(again if facility in moved else judged).events.get(facility, ()))
@@ -167,20 +169,25 @@ class Supervisor:
 
     def _state(self, transactions: Transactions, facility: str, node: str) -> FacilityState:
         """Return the state of a facility; the first question loads those of its whole node."""
-        state = self._facilities.get(facility)
+        memory = self._facilities  # a recall replaces it: what was read before goes with it
+        state = memory.get(facility)
         if state is None:
             site, _, slug = node.partition(".")
             wanted = {facility, *self._directory.facilities_of_node(site, slug)}
             with transactions.read() as unit:
-                self._load(unit, wanted)
-            state = self._facilities[facility]
+                self._load(unit, memory, wanted)
+            state = memory[facility]
         return state
 
-    def _load(self, unit: Unit, facilities: Iterable[str]) -> None:
-        missing = [facility for facility in facilities if facility not in self._facilities]
+    def _load(self, unit: Unit, memory: dict[str, FacilityState], facilities: Iterable[str]) -> None:
+        missing = [facility for facility in facilities if facility not in memory]
         found = unit.states.load_facilities(missing) if missing else {}
         for facility in missing:
-            self._facilities.setdefault(facility, found.get(facility) or FacilityState())
+            memory.setdefault(facility, found.get(facility) or FacilityState())
+
+    def _recall(self, unit: Unit) -> None:
+        self._nodes = unit.states.load_nodes()
+        self._facilities, self._steady = {}, {}
 
     def _save(self, unit: Unit, facilities: Mapping[str, FacilityState], nodes: Mapping[str, NodeState]) -> None:
         if facilities:
@@ -214,7 +221,7 @@ class Supervisor:
         self._save(unit, {}, changed)
 
     def _wake_facilities(self, unit: Unit, facilities: Sequence[str], at_ms: int, *, alike_until_ms: int) -> None:
-        self._load(unit, facilities)
+        self._load(unit, self._facilities, facilities)
         working = {facility: self._facilities[facility].copy() for facility in facilities}
         for facility in facilities:
             entry = self._directory.facilities.get(facility)

@@ -92,6 +92,9 @@ class Worker:
             except StorageError as error:
                 log.error("ingest.commit_failed", consumer=self._name, messages=len(batch), reason=str(error))  # noqa: TRY400 one line says it
                 self._stopping.wait(self._retry_s)
+            except Exception as error:  # nobody else takes this consumer's messages: its thread must not end
+                log.exception("ingest.batch_failed", consumer=self._name, messages=len(batch), reason=str(error))
+                self._stopping.wait(self._retry_s)
 
     def _next_batch(self) -> list[Incoming]:
         first = self._queue.get()

@@ -100,7 +100,11 @@ class DriverCursor:
     def __init__(self, connection: Connection) -> None:
         """Open it on `connection`."""
         self._connection = connection
-        self._cursor = connection.connection.cursor()
+        driver = connection.connection
+        try:
+            self._cursor = driver.cursor()
+        except connection.dialect.loaded_dbapi.Error as error:  # it may know already that its server is gone
+            raise _told(connection, error, None) from error
 
     def __enter__(self) -> DBAPICursor:
         """Return the cursor."""
@@ -108,15 +112,20 @@ class DriverCursor:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Close it."""
-        dialect = self._connection.dialect
-        if isinstance(error, dialect.loaded_dbapi.Error):
-            gone = dialect.is_disconnect(error, self._connection.connection, self._cursor)
-            if gone:
-                self._connection.invalidate(error)
-            raise DBAPIError.instance(
-                None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
-            ) from error
+        if isinstance(error, self._connection.dialect.loaded_dbapi.Error):
+            raise _told(self._connection, error, self._cursor) from error
         self._cursor.close()
+
+
+def _told(connection: Connection, error: Exception, cursor: DBAPICursor | None) -> BaseException:
+    """Return the toolkit's error for the driver's; a connection that is lost is used no more."""
+    dialect: Any = connection.dialect
+    gone = dialect.is_disconnect(error, connection.connection, cursor)
+    if gone:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ Reactions run inside the transaction until no event is left; listeners hear of i
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from hub.errors import StorageError
 from hub.events import Event
@@ -38,6 +40,10 @@ React = Callable[["SqlUnit", Event, int], Iterable[Event]]
 """(unit, event, at_ms) → the events that follow."""
 Listener = Callable[[tuple[Event, ...]], None]
 """Called with all events of a transaction after its commit, outside the gate."""
+Recall = Callable[["SqlUnit"], None]
+"""Reads from the database again what its owner had in memory."""
+_SNAPSHOT: Final = {"postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}}
+"""What makes a reading transaction of several statements one view; SQLite's always is."""
 
 
 class SqlUnit:
@@ -109,12 +115,15 @@ class SqlTransactions:
     ) -> None:
         """Wire the transactions; nothing is opened yet."""
         self.engine = engine
-        self._reading = engine.execution_options(linli_read_only=True)
+        snapshot: dict[str, Any] = _SNAPSHOT.get(engine.dialect.name, {})
+        self._reading = engine.execution_options(linli_read_only=True, **snapshot)
         self._react = react
         self._now_ms = now_ms
         self._new_id = new_id
         self._gate = gate or Gate()
         self._listeners: list[Listener] = []
+        self._recalls: list[Recall] = []
+        self._in_doubt = False
         self.changes = 0
         """Rises with every commit of a person's doing: what this process knows of the registry may be old."""
 
@@ -122,17 +131,29 @@ class SqlTransactions:
         """Have `listener` called after every commit that something happened in."""
         self._listeners.append(listener)
 
+    def on_doubt(self, recall: Recall) -> None:
+        """Have `recall` called once nobody knows whether a transaction was committed: its server died on the way.
+
+        It is called in the next transaction, before anybody else writes.
+        """
+        self._recalls.append(recall)
+
     @contextmanager
     def begin(self, priority: Priority = Priority.PERSON, *, at_ms: int | None = None) -> Generator[SqlUnit]:
         """Write: hold the gate, begin, yield the unit, react, commit; an exception rolls everything back."""
         with self._gate.held(priority):
+            committing = False
             try:
-                with self.engine.begin() as connection:
+                with _told(), self.engine.begin() as connection:
                     unit = SqlUnit(connection, new_id=self._new_id)
+                    self._resolve_doubt(unit)
                     yield unit
                     happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
-            except OperationalError as error:
-                raise StorageError(str(error.orig)) from error
+                    committing = True
+            except StorageError:
+                self._in_doubt |= committing
+                raise
+            self._in_doubt = False
             if priority is Priority.PERSON:
                 self.changes += 1
             unit.committed()
@@ -151,5 +172,23 @@ class SqlTransactions:
     @contextmanager
     def read(self) -> Generator[SqlUnit]:
         """Read a consistent snapshot; writes are not possible and events not heard."""
-        with self._reading.begin() as connection:
+        with _told(), self._reading.begin() as connection:
             yield SqlUnit(connection, new_id=self._new_id)
+
+    def _resolve_doubt(self, unit: SqlUnit) -> None:
+        if self._in_doubt:
+            for recall in self._recalls:
+                recall(unit)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """Tell of a database that is away as StorageError, and of a wrong statement as it is."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not isinstance(error, OperationalError | InterfaceError) and not error.connection_invalidated:
+            raise
+        raise StorageError(str(error.orig)) from error
+    except NoConnectionError as error:
+        raise StorageError(str(error)) from error

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Sequence
 from typing import cast
 
+import pytest
+
 from hub.errors import StorageError
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Deliver, Incoming
@@ -111,10 +113,11 @@ def test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else() -> None:
     assert shed(metrics) == 1
 
 
-def test_a_commit_that_fails_stops_nobody() -> None:
+@pytest.mark.parametrize("error", [StorageError("disk full"), RuntimeError("a fault of the hub's own")], ids=repr)
+def test_a_batch_that_fails_stops_nobody(error: Exception) -> None:
     pipeline = FakePipeline()
     worker, _, _ = a_worker(pipeline)
-    pipeline.error = StorageError("disk full")
+    pipeline.error = error
     worker.start()
     worker.deliver(a_message())
     assert pipeline.done.acquire(timeout=5)
