@@ -7,6 +7,7 @@ import structlog
 
 from hub.errors import StorageError
 from hub.events import QuarantineChanged
+from hub.fault_points import FaultPoint, passed
 from hub.ingest.acknowledgement import Acknowledger
 from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem, StatusItem, decode, said_now_ms
 from hub.ingest.directory import Directory, NodeEntry
@@ -123,7 +124,9 @@ class Pipeline:
         judged = self._supervisor.judge(self._stores.transactions, intake)
         with self._begin() as unit:
             self._commit(unit, items, intake, judged, at_ms=self._now_ms())
+        passed(FaultPoint.BATCH_COMMITTED)
         self._answer(items, intake, moved)
+        passed(FaultPoint.BATCH_ACKNOWLEDGED)
         self._count(items, intake)
 
     def _live_through(self, items: list[Item], directory: Directory, time: SimulatedTime) -> None:
@@ -178,6 +181,7 @@ class Pipeline:
             self._stores.telemetry.append(
                 [LaneBatch(key, lanes[key].high_water, points) for key, points in intake.points().items()]
             )
+            passed(FaultPoint.TELEMETRY_COMMITTED)
 
     def _working(self, keys: set[LaneKey]) -> dict[LaneKey, LaneState]:
         unknown = [key for key in keys if key not in self._lanes]

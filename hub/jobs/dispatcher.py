@@ -18,6 +18,7 @@ import structlog
 from hub.alerts import service as alerts
 from hub.alerts.ports import AlertRepository, PressRepository
 from hub.events import AlertChanged, Event, WorkOrderChanged
+from hub.fault_points import FaultPoint, passed
 from hub.notification import outbox
 from hub.notification import service as notification
 from hub.notification.messages import ALERT_ATTENTION, ALERT_NEWS, ORDER_ATTENTION, ORDER_NEWS, TEST
@@ -233,6 +234,8 @@ class _Lane:
             with self._condition:
                 self._passed_over = True
         leased = self._lease(runs, at_ms) if runs else []
+        if leased:
+            passed(FaultPoint.NOTIFICATIONS_LEASED)
         for run in leased:
             with self._condition:
                 self._busy[run.place] = run.again
@@ -277,7 +280,9 @@ class _Lane:
         try:
             rows = self._still_held(run.rows)
             deliveries = self._attempt(rows, run.target) if rows else ()
+            passed(FaultPoint.NOTIFICATIONS_SENT)
             arrived = self._settle(list(zip(rows, deliveries, strict=False)))
+            passed(FaultPoint.NOTIFICATIONS_SETTLED)
         except Exception as error:
             log.exception("notification.run_failed", place=run.place, reason=str(error))
         finally:

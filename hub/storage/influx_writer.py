@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.errors import HubError
+from hub.fault_points import FaultPoint, passed
 from hub.storage.influx_log import Body, InfluxLog
 from hub.storage.influx_writes import LineWrites
 from hub.telemetry.delivery import BadLine, Bisection, RetryPolicy, Verdict, judge, wait_s
@@ -91,7 +92,10 @@ class InfluxWriter:
         self._log.await_lines(gather_s=self._gather_s, at_most_s=self._policy.most_s)
         body = self._log.take()
         if body is not None:
-            self._log.pass_over(body, self._deliver(body))
+            bad = self._deliver(body)
+            passed(FaultPoint.LINES_STORED)
+            self._log.pass_over(body, bad)
+            passed(FaultPoint.LINES_PASSED_OVER)
         self._delivery = None
         self._tell()
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from hub.errors import StorageError
 from hub.events import Event
+from hub.fault_points import FaultPoint, passed
 from hub.storage.sql.access import SqlAccess
 from hub.storage.sql.alerts import SqlAlerts
 from hub.storage.sql.audit import SqlAudit
@@ -149,11 +150,13 @@ class SqlTransactions:
                     self._resolve_doubt(unit)
                     yield unit
                     happened = unit.settle(self._react, self._now_ms() if at_ms is None else at_ms)
+                    passed(FaultPoint.STATE_WRITTEN)
                     committing = True
             except StorageError:
                 self._in_doubt |= committing
                 raise
             self._in_doubt = False
+            passed(FaultPoint.STATE_COMMITTED)
             if priority is Priority.PERSON:
                 self.changes += 1
             unit.committed()

@@ -143,12 +143,17 @@ class Edge:
 
     def _finished(self) -> bool:
         counts = {"telemetry": self.given.readings, "sos": self.given.presses}
+        if self._enough():
+            counts = {lane: self.outbox.next(lane) - 1 for lane in counts}
         return all(self.outbox.hw(lane) >= count for lane, count in counts.items())
+
+    def _enough(self) -> bool:
+        return self.given.until is not None and self.given.until.exists()
 
     def _produce(self) -> bool:
         """One reading, and a press spread evenly among them; False when all are made."""
         made = self.outbox.next("telemetry") - 1
-        if made >= self.given.readings:
+        if made >= self.given.readings or self._enough():
             return False
         stamp = {"at": rfc3339(utc_now()), "uptime_ms": self._uptime_ms()}
         n = made + 1
@@ -278,6 +283,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--readings", type=int, required=True)
     parser.add_argument("--presses", type=int, required=True)
+    parser.add_argument("--until", type=Path, help="a file; once it exists nothing more is made")
     parser.add_argument("--rate", type=float, required=True, help="readings a second")
     Edge(parser.parse_args()).run()
 

@@ -1,0 +1,243 @@
+"""A hub that is killed at each of its fault points in turn, while an edge goes on sending: the ledger afterwards.
+
+`python -m tests.chaos.fault_points [--seed N] [--rounds N]` prints what was found as JSON; each round kills at every
+point once, each time at another occurrence of it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final, TypeVar
+
+from hub.fault_points import FaultPoint
+from simulators.servers.influxd import InfluxServer
+from simulators.servers.mosquitto import MosquittoServer
+from tests.acceptance.outside import client_edge
+from tests.acceptance.outside.client_rest import Rest, metric
+from tests.acceptance.outside.hub_process import ADMIN, Hub, clean_environment
+from tests.acceptance.outside.influx_reader import InfluxReader
+from tests.acceptance.outside.neighbourhood import Neighbourhood
+from tests.acceptance.outside.webhook_receiver import WebhookReceiver
+from tests.chaos.faulty_hub import MUTANTS
+
+Found = TypeVar("Found", bound=Sized)
+ROOT: Final = Path(__file__).parents[2]
+PASSED_WITHIN_S: Final = 60
+"""An edge that sends all the time brings the hub past each of its points sooner."""
+LATEST_OCCURRENCE: Final = 6
+COMES_WITHIN_S: Final = 15
+RATE: Final = 40
+READINGS_A_PRESS: Final = 20
+MOST_READINGS: Final = 1_000_000
+AFTER_SENDING: Final = frozenset({FaultPoint.NOTIFICATIONS_SENT, FaultPoint.STATE_WRITTEN, FaultPoint.STATE_COMMITTED})
+"""Where the service may have a message of which the outbox does not know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Where the hub was killed: at which occurrence of which point since its start."""
+
+    point: FaultPoint
+    nth: int
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What was made, and what became of it."""
+
+    seed: int
+    kills: list[Kill]
+    readings: int = 0
+    presses: int = 0
+    stored: int = 0
+    doubled: int = 0
+    """Readings that it holds twice."""
+    points: int = 0
+    """Distinct readings that the telemetry store holds."""
+    alerts: int = 0
+    heard_refs: int = 0
+    notifications: int = 0
+    """Distinct ids that the webhook was called with."""
+    repeated: int = 0
+    """Calls under an id that had arrived before."""
+    residual: float = 0.0
+
+    def wrong(self) -> list[str]:
+        """Return what the promise (wire.md §3, §8; guarantees G1, G7) does not allow."""
+        possible_repeats = sum(kill.point in AFTER_SENDING for kill in self.kills)
+        checks = {
+            f"{self.stored} of {self.readings} readings are counted": self.stored == self.readings,
+            f"{self.points} of {self.readings} readings are in the store": self.points == self.readings,
+            f"{self.doubled} readings are stored twice": self.doubled == 0,
+            f"{self.alerts} alerts for one wearer": self.alerts == 1,
+            f"{self.heard_refs} of {self.presses} presses are in the alert": self.heard_refs == self.presses,
+            f"{self.notifications} notifications for {self.presses} presses": self.notifications == self.presses,
+            f"{self.repeated} calls repeated, {possible_repeats} allowed": self.repeated <= possible_repeats,
+            f"the conservation residual is {self.residual:g}": self.residual == 0,
+        }
+        return [words for words, holds in checks.items() if not holds]
+
+
+@dataclass(slots=True)
+class FaultyHub(Hub):
+    """A hub that may be started to die at a fault point."""
+
+    died: list[int] = field(default_factory=list[int])
+
+    def die_at(self, kill: Kill, mutants: Sequence[str]) -> None:
+        """Serve until the point is passed; AssertionError where it is not."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with self._log("out").open("ab") as out, self._log("err").open("ab") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.faulty_hub", kill.point, str(kill.nth), *mutants],
+                env=clean_environment(self.settings()),
+                cwd=ROOT,
+                stdout=out,
+                stderr=err,
+            )
+        try:
+            code = process.wait(PASSED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            message = f"{kill.point} was not passed {kill.nth} times in {PASSED_WITHIN_S} s\n{self.tail()}"
+            raise AssertionError(message) from None
+        finally:
+            process.kill()
+            process.wait(10)
+        assert code == -9, f"the hub ended with {code} before {kill.point}\n{self.tail()}"
+        self.died.append(code)
+
+
+def schedule(seed: int, rounds: int) -> list[Kill]:
+    """Return every point once a round, in an order and at occurrences that the seed draws."""
+    random = Random(seed)
+    kills: list[Kill] = []
+    for _ in range(rounds):
+        points = list(FaultPoint)
+        random.shuffle(points)
+        kills += [Kill(point, random.randint(1, LATEST_OCCURRENCE)) for point in points]
+    return kills
+
+
+def play(folder: Path, kills: Sequence[Kill], *, seed: int, mutants: Sequence[str] = ()) -> Ledger:
+    """Kill a hub at each of the points while an edge reads and a wearer presses; return what became of it all.
+
+    `mutants` break the hub on purpose (`faulty_hub.MUTANTS`): then the ledger has to show it.
+    """
+    ledger = Ledger(seed, list(kills))
+    with (
+        MosquittoServer.start(folder / "broker") as broker,
+        InfluxServer.start(folder / "influx") as influx,
+        WebhookReceiver() as receiver,
+    ):
+        influx.create_database("faults")
+        hub = FaultyHub(
+            data_dir=folder / "data",
+            mqtt_url=broker.admin_url,
+            influx={"url": influx.url, "token": ":", "org": "-", "bucket": "faults"},
+        )
+        hub.start()
+        admin = Rest(hub.url).login(*ADMIN)
+        site = Neighbourhood(admin, "faults").build()
+        site.node()
+        _, device = site.bin(interval_s=60)
+        _, band = site.band()
+        admin.create(
+            "webhooks", {"site": site.slug, "url": receiver.url, "events": ["alert.fired", "alert.pressed_again"]}
+        )
+        outbox, enough = folder / "outbox.db", folder / "enough"
+        arguments = {
+            "db": outbox,
+            "port": broker.port,
+            "site": site.slug,
+            "node": "pi-1",
+            "password": site.credentials()["password"],
+            "device": device,
+            "band": band,
+            "readings": MOST_READINGS,
+            "presses": MOST_READINGS // READINGS_A_PRESS,
+            "until": enough,
+            "rate": RATE,
+        }
+        given = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+        edge = subprocess.Popen([sys.executable, "-m", client_edge.__name__, *given], cwd=ROOT)
+        try:
+            for kill in kills:
+                hub.kill()
+                hub.die_at(kill, mutants)
+            enough.touch()
+            hub.start()
+            assert edge.wait(PASSED_WITHIN_S) == 0
+            made = client_edge.Outbox(outbox)
+            ledger.readings, ledger.presses = made.next("telemetry") - 1, made.next("sos") - 1
+            admin.login(*ADMIN)
+            _tell(ledger, site, InfluxReader(influx.url, "faults"), receiver)
+            ledger.residual = metric(hub.url, "linli_conservation_residual")
+        finally:
+            edge.kill()
+            edge.wait(10)
+            admin.close()
+            hub.kill()
+    return ledger
+
+
+def _tell(ledger: Ledger, site: Neighbourhood, influx: InfluxReader, receiver: WebhookReceiver) -> None:
+    ledger.stored = sum(row["stored"] for row in site.lanes() if row["lane"] == "telemetry")
+    rows = _come(lambda: influx.points("fill_level", site.slug), ledger.readings)
+    ledger.points = len({row["distance_mm"] for row in rows})
+    ledger.doubled = len(rows) - ledger.points
+    found = site.alerts(fault_code="sosPressed")
+    ledger.alerts = len(found)
+    ledger.heard_refs = len({ref for alert in found for ref in alert["refs"]})
+    _come(lambda: {call.id for call in receiver.calls}, ledger.presses)
+    counts = Counter(call.id for call in receiver.calls)
+    ledger.notifications, ledger.repeated = len(counts), sum(counts.values()) - len(counts)
+
+
+def _come(look: Callable[[], Found], wanted: int) -> Found:
+    """Look until as many have come as are wanted, or for as long as it is worth while."""
+    until_s = time.monotonic() + COMES_WITHIN_S
+    while len(found := look()) < wanted and time.monotonic() < until_s:
+        time.sleep(0.5)
+    return found
+
+
+def run(seed: int, *, full: bool) -> dict[str, object]:
+    """Return the figures of G7: a round, or fifty of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = play(Path(folder), schedule(seed, 50 if full else 1), seed=seed)
+    return {**asdict(ledger), "kills": len(ledger.kills), "points": len(FaultPoint), "wrong": ledger.wrong()}
+
+
+def control(seed: int) -> dict[str, object]:
+    """Return what a broken hub comes to: lines are lost and a call for help is heard twice, or the runner is blind."""
+    kills = [Kill(FaultPoint.LINES_PASSED_OVER, 2), Kill(FaultPoint.NOTIFICATIONS_SENT, 2)]
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = play(Path(folder), kills, seed=seed, mutants=list(MUTANTS))
+    return {
+        "wrong": ledger.wrong(),
+        "caught": ledger.points < ledger.readings and ledger.notifications > ledger.presses,
+    }
+
+
+def main() -> None:
+    """Play and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = play(Path(folder), schedule(options.seed, options.rounds), seed=options.seed)
+    json.dump({**asdict(ledger), "wrong": ledger.wrong()}, sys.stdout, indent=1)
+    sys.exit(1 if ledger.wrong() else 0)
+
+
+if __name__ == "__main__":
+    main()
