@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
@@ -150,7 +150,8 @@ def migrate(*, as_json: AsJson = False) -> None:
 
     engine = open_engine(database_url(_made(load_settings())))
     before, _ = revisions(engine)
-    upgrade(engine)
+    with _progress("revisions", quiet=as_json) as on_step:
+        upgrade(engine, on_step=on_step)
     after, _ = revisions(engine)
     _print([{"before": before, "after": after}], as_json=as_json)
 
@@ -165,7 +166,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     from hub.upkeep.doctor.doctor import examine
     from hub.upkeep.doctor.finding import exit_code
 
-    found = examine(load_settings())
+    with _progress("checks", quiet=as_json) as on_check:
+        found = examine(load_settings(), on_check=on_check)
     if as_json:
         print(json.dumps([finding.row() for finding in found], ensure_ascii=False))
     else:
@@ -310,8 +312,8 @@ def import_facilities(
     except OSError as error:
         raise InvalidError((str(file), error.strerror or "cannot be read")) from error
     sheet = read_sheet(content, site=site)
-    with _transactions() as transactions:
-        outcome = import_sheet(transactions, sheet, at_ms=WallClock().now_ms(), dry_run=dry_run)
+    with _transactions() as transactions, _progress("rows", quiet=as_json) as on_row:
+        outcome = import_sheet(transactions, sheet, at_ms=WallClock().now_ms(), dry_run=dry_run, on_row=on_row)
     counts = {done.value: sum(step.done is done for step in outcome.steps) for done in Done}
     if as_json:
         said = {
@@ -410,6 +412,23 @@ def _transactions() -> "Generator[SqlTransactions]":
 def _reading() -> "Generator[SqlUnit]":
     with _transactions() as transactions, transactions.read() as unit:
         yield unit
+
+
+@contextmanager
+def _progress(what: str, *, quiet: bool) -> "Generator[Callable[[int, int], None]]":
+    """Show on stderr how far a command is, in a terminal only; what it yields hears how much of how much is done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=quiet or not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print(rows: Iterable[Mapping[str, Any]], *, as_json: bool, columns: tuple[str, ...] | None = None) -> None:

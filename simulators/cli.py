@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -119,8 +120,12 @@ def replay(
     async def play(stop: asyncio.Event) -> ReplayReport:
         from simulators.rest import HubClient
 
+        samples = sum(len(one.samples) for one in series)
         async with HubClient(hub, token=token) as client:
-            return await play_recorded(client, series, site=site, speed=speed, broker_url=broker, stop=stop)
+            with _progress(f"{len(series)} containers", samples) as on_sent:
+                return await play_recorded(
+                    client, series, site=site, speed=speed, broker_url=broker, stop=stop, on_sent=on_sent
+                )
 
     report = _run(play)
     if report.node_offline_after_s is not None:
@@ -148,6 +153,25 @@ def demo(
     from simulators.demo.run import run_demo
 
     raise typer.Exit(run_demo(once=once, keep=keep, port=port, embedded_broker=embedded_broker))
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Generator[Callable[[int], None]]:
+    """Show on stderr how far a command is, in a terminal only; what it yields hears of how much more is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda more: bar.advance(task, more)
 
 
 def _run(play: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:

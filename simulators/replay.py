@@ -1,7 +1,7 @@
 """Plays recorded fill levels through the wire: their times are the node's clock, one container is one device."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -75,8 +75,12 @@ async def replay(
     speed: float = 0.0,
     broker_url: str | None = None,
     seed: int = 0,
+    on_sent: Callable[[int], None] = lambda _samples: None,
 ) -> ReplayReport:
-    """Register the containers and play their samples; speed 0 is as fast as the hub acknowledges."""
+    """Register the containers and play their samples; speed 0 is as fast as the hub acknowledges.
+
+    `on_sent` hears of samples that were sent, how many more.
+    """
     samples = merge(series)
     access, node_offline_after_s = await _register(hub, series, site=site, broker_url=broker_url)
     clock = ReplayClock(samples[0].at)
@@ -92,7 +96,7 @@ async def replay(
         rng=rng,
     )
     began_s = monotonic_s()
-    await run_session([node], _play(node, samples, clock=clock, speed=speed), stop=stop)
+    await run_session([node], _play(node, samples, clock=clock, speed=speed, on_sent=on_sent), stop=stop)
     took_s = monotonic_s() - began_s
     conservation = await read_conservation(hub, site=site, epochs={NODE: known_as.epoch})
     return ReplayReport(node.uplinks[Lane.TELEMETRY].next - 1, took_s, node_offline_after_s, conservation)
@@ -124,7 +128,9 @@ async def _register(
     return access, patience_s
 
 
-async def _play(node: Node, samples: Sequence[Sample], *, clock: ReplayClock, speed: float) -> None:
+async def _play(
+    node: Node, samples: Sequence[Sample], *, clock: ReplayClock, speed: float, on_sent: Callable[[int], None]
+) -> None:
     began_s = monotonic_s()
     first = samples[0].at
     for together in group(samples, span=_TOGETHER):
@@ -136,6 +142,7 @@ async def _play(node: Node, samples: Sequence[Sample], *, clock: ReplayClock, sp
         stamped = clock.moment()
         for sample in together:
             node.send(Lane.TELEMETRY, _record(sample, clock), stamped=stamped)
+        on_sent(len(together))
 
 
 def _record(sample: Sample, clock: ReplayClock) -> Reading:

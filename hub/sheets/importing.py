@@ -1,6 +1,6 @@
 """A sheet into the registry, all of it or nothing, by the use cases that REST has; and out of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -54,13 +54,24 @@ class _UndoneError(Exception):
     """Rolls the transaction back."""
 
 
-def import_sheet(transactions: Transactions, sheet: Sheet, *, at_ms: int, dry_run: bool) -> Outcome:
-    """Bring the registry to what the sheet says; a dry run does it too, and takes it back."""
+def import_sheet(
+    transactions: Transactions,
+    sheet: Sheet,
+    *,
+    at_ms: int,
+    dry_run: bool,
+    on_row: Callable[[int, int], None] = lambda _done, _rows: None,
+) -> Outcome:
+    """Bring the registry to what the sheet says; a dry run does it too, and takes it back.
+
+    `on_row` hears after each row how many of how many are done.
+    """
     outcome = Outcome((), sheet.faults)
     with suppress(_UndoneError), transactions.begin() as unit:
         importing = _Importing(unit, at_ms)
-        for numbered in sheet.rows:
+        for done, numbered in enumerate(sheet.rows, start=1):
             importing.put(numbered)
+            on_row(done, len(sheet.rows))
             if importing.writes > MOST_WRITES:
                 reason = f"is behind {MOST_WRITES} changes, the most of one import; import the rows before it first"
                 importing.faults.append(Fault(numbered.row, "", reason))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, and_, func, or_, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -83,11 +83,19 @@ def _said(error: SQLAlchemyError | sqlite3.Error) -> str:
 
 
 def _count(connection: Connection, *, at_ms: int) -> Queues:
+    long_ms = at_ms - PATIENCE_MS
     late = (
         select(notifications.c.life_safety, func.count())
         .where(
-            notifications.c.state == NotificationState.PENDING.value,
-            notifications.c.next_attempt_ms <= at_ms - PATIENCE_MS,
+            or_(
+                and_(
+                    notifications.c.state == NotificationState.PENDING.value, notifications.c.next_attempt_ms <= long_ms
+                ),
+                # Whoever held it has died since: nobody sends it.
+                and_(
+                    notifications.c.state == NotificationState.LEASED.value, notifications.c.leased_until_ms <= long_ms
+                ),
+            )
         )
         .group_by(notifications.c.life_safety)
     )

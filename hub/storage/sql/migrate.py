@@ -4,6 +4,8 @@
 """
 
 import sys
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +22,24 @@ from hub.storage.sql.engine import open_engine
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: Engine) -> None:
-    """Migrate to the newest revision; raises StorageError in one line where the database cannot be used."""
+def upgrade(engine: Engine, *, on_step: Callable[[int, int], None] = lambda _done, _steps: None) -> None:
+    """Migrate to the newest revision; raises StorageError in one line where the database cannot be used.
+
+    `on_step` hears before the first revision and after each how many of how many are done.
+    """
     try:
         with engine.begin() as connection:
-            command.upgrade(_config(connection), "head")
+            config = _config(connection)
+            current = MigrationContext.configure(connection).get_current_revision()
+            pending = len(list(ScriptDirectory(str(_SCRIPTS)).iterate_revisions("head", current or "base")))
+            done = count()
+
+            def note(**_facts: object) -> None:
+                on_step(next(done), pending)
+
+            config.attributes["on_step"] = note
+            note()
+            command.upgrade(config, "head")
     except (OperationalError, DatabaseError) as error:
         message = f"the state database cannot be migrated: {error.orig}"
         raise StorageError(message) from error

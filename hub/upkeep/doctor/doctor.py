@@ -19,8 +19,11 @@ LONGEST_S: Final = 20.0
 Check = Callable[[], list[Finding]]
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Look at everything the hub works with, whether it runs, is stopped or hangs; nothing is changed."""
+def examine(settings: Settings, *, on_check: Callable[[int, int], None] = lambda _done, _all: None) -> list[Finding]:
+    """Look at everything the hub works with, whether it runs, is stopped or hangs; nothing is changed.
+
+    `on_check` hears how many of how many checks are done.
+    """
     now_ms = WallClock().now_ms
     checks: list[tuple[str, Check]] = [
         ("hub", lambda: check_process(settings)),
@@ -31,17 +34,24 @@ def examine(settings: Settings) -> list[Finding]:
         ("clock", lambda: check_clock(settings)),
         ("disk", lambda: check_disk(settings)),
     ]
-    found = run_checks(checks)
+    n_checks = len(checks) + 1
+    found = run_checks(checks, on_check=lambda done: on_check(done, n_checks))
     if any(finding.what == "state database" and finding.verdict is not Verdict.OK for finding in found):
         return [*found, Finding("queues", Verdict.SKIP, "the state database cannot be asked: see its line")]
     return [*found, *run_checks([("queues", lambda: check_queues(settings))])]
 
 
-def run_checks(checks: Sequence[tuple[str, Check]], *, longest_s: float = LONGEST_S) -> list[Finding]:
-    """Run the checks beside each other and return their findings in this order."""
+def run_checks(
+    checks: Sequence[tuple[str, Check]],
+    *,
+    longest_s: float = LONGEST_S,
+    on_check: Callable[[int], None] = lambda _done: None,
+) -> list[Finding]:
+    """Run the checks beside each other and return their findings in this order; `on_check` hears how many are done."""
     running = [(name, _Run(check)) for name, check in checks]
     found: list[Finding] = []
-    for name, run in running:
+    for done, (name, run) in enumerate(running):
+        on_check(done)
         if run.over.wait(longest_s):
             found += (
                 run.findings if run.error is None else [Finding(name, Verdict.FAIL, run.error, "see the hub's log")]

@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from simulators.demo.stage import HubServer
 from simulators.rest import HubClient, Login
 from simulators.servers.mosquitto import MosquittoServer
 from tests.shared_data import SharedData
+from tests.terminal import run_in_terminal
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.shared_data, pytest.mark.timeout(300)]
 CONTAINER = "data_2067_5"
@@ -89,12 +89,14 @@ def test_weeks_of_one_container_alert_as_by_hand(hub: HubServer, shared_data: Sh
         "--site",
         "prague",
     ]
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False, timeout=240)
+    done = run_in_terminal([*command, str(path)])
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout)
-    assert f"SAMPLES {len(samples)} " in done.stdout
-    assert f"produced {len(samples)} = stored {len(samples)} + quarantined 0 + gaps 0 + loss 0" in done.stdout
+    assert done.code == 0, done
+    print(done.printed)
+    assert f"SAMPLES {len(samples)} " in done.printed
+    assert f"produced {len(samples)} = stored {len(samples)} + quarantined 0 + gaps 0 + loss 0" in done.printed
+    assert f"{len(samples)}/{len(samples)}" in done.terminal, "the bar came to its end"
+    assert "\x1b" not in done.printed
     alerts = asked(hub, "alerts", site="prague", fault_code="binFull")
     expected = full_by_hand(samples)
     assert len(expected) > 10

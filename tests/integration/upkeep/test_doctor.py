@@ -8,9 +8,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from hub.clock import WallClock
+from hub.storage.sql.engine import open_engine
+from hub.storage.sql.migrate import upgrade
 from simulators.servers.influxd import InfluxServer
 from simulators.servers.mosquitto import MosquittoServer
 from simulators.servers.process import free_port
+from tests.integration.storage.waiting import put_what_waits
 from tests.integration.upkeep.hub_command import run, serve
 
 
@@ -86,6 +90,39 @@ def test_a_wrong_password_and_a_broker_without_dynsec_are_told_apart(
     plain = f"mqtt://admin:any@127.0.0.1:{mosquitto_anonymous.port}"
     code, found = doctor(settings_for(tmp_path, plain))
     assert (code, found["broker"][0], found["broker rights"][0]) == (2, "OK", "FAIL")
+
+
+@pytest.mark.postgres
+def test_postgresql_is_asked_for_its_schema_and_for_what_waits(tmp_path: Path, postgres_url: str) -> None:
+    with_password = postgres_url.replace("postgres@", "postgres:wachtwoord@")
+    away = f"mqtt://admin:x@127.0.0.1:{free_port()}"
+    settings = settings_for(tmp_path, away, DATABASE_URL=with_password)
+    _, empty = doctor(settings)
+    assert (empty["state database"][0], "empty" in empty["state database"][1]) == ("WARN", True)
+    assert empty["queues"][0] == "SKIP"
+    engine = open_engine(postgres_url)
+    upgrade(engine)
+    put_what_waits(engine, at_ms=WallClock().now_ms())
+    engine.dispose()
+    done = run("doctor", settings=settings)
+    assert done.returncode == 2
+    told = done.stdout.splitlines()
+    (state,) = [line for line in told if " state database: " in line]
+    assert state.startswith("OK   state database: postgresql+psycopg://postgres:***@127.0.0.1:")
+    assert "wachtwoord" not in done.stdout
+    assert "state integrity" not in done.stdout, "PostgreSQL looks after its own files"
+    for line in (
+        "FAIL open SOS: 2 unacknowledged: demo.band-07, demo.band-08",
+        "FAIL notifications due: 5 due for more than a minute, 2 of them for life-safety",
+        "WARN notifications failed: 1 in a day",
+        "WARN quarantine: 2 held",
+        "WARN silent nodes: 1: demo.pi-1",
+    ):
+        assert line in told
+    gone = f"postgresql://postgres:wachtwoord@127.0.0.1:{free_port()}/linli"
+    _, found = doctor({**settings, "DATABASE_URL": gone})
+    assert (found["state database"][0], found["queues"][0]) == ("FAIL", "SKIP")
+    assert "wachtwoord" not in str(found)
 
 
 @pytest.mark.influxd

@@ -2,11 +2,11 @@
 
 import json
 import os
-import pty
-import re
 import subprocess
 import sys
 from typing import Any, Final
+
+from tests.terminal import run_in_terminal
 
 PROGRAM: Final = """
 import logging, sys, threading, warnings
@@ -50,20 +50,9 @@ def piped(*arguments: str, **more: str) -> list[dict[str, Any]]:
 
 def in_a_terminal(**more: str) -> str:
     """Return what a person sees."""
-    keyboard, screen = pty.openpty()
-    command = [sys.executable, "-W", "default", "-c", PROGRAM]
-    with subprocess.Popen(command, env={**os.environ, **more}, stderr=screen) as child:
-        os.close(screen)
-        shown = b""
-        try:
-            while part := os.read(keyboard, 65_536):
-                shown += part
-        except OSError:  # Linux says so when the last writer has gone
-            pass
-        finally:
-            os.close(keyboard)
-        assert child.wait(20) == 1
-    return re.sub(r"\x1b\[\d+m", "", shown.decode())
+    shown = run_in_terminal([sys.executable, "-W", "default", "-c", PROGRAM], {**os.environ, **more})
+    assert (shown.code, shown.printed) == (1, "")
+    return shown.terminal
 
 
 def test_a_service_gets_one_json_object_for_each_event() -> None:
