@@ -13,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -29,7 +30,7 @@ def upgrade(engine: Engine, *, on_step: Callable[[int, int], None] = lambda _don
     """
     try:
         with engine.begin() as connection:
-            config = _config(connection)
+            config = config_for(connection)
             current = MigrationContext.configure(connection).get_current_revision()
             pending = len(list(ScriptDirectory(str(_SCRIPTS)).iterate_revisions("head", current or "base")))
             done = count()
@@ -52,6 +53,20 @@ def revisions(engine: Engine) -> tuple[str | None, str | None]:
     return current, ScriptDirectory(str(_SCRIPTS)).get_current_head()
 
 
+def newest() -> str:
+    """Return the revision this release wants."""
+    return str(ScriptDirectory(str(_SCRIPTS)).get_current_head())
+
+
+def is_known(revision: str) -> bool:
+    """Tell whether this release has the revision; it has not where a newer one made it."""
+    try:
+        ScriptDirectory(str(_SCRIPTS)).get_revision(revision)
+    except CommandError:
+        return False
+    return True
+
+
 def require_current(engine: Engine) -> None:
     """Refuse a database that is not at this release's schema: StorageError says what to run."""
     try:
@@ -64,7 +79,8 @@ def require_current(engine: Engine) -> None:
         raise StorageError(message)
 
 
-def _config(connection: object) -> Config:
+def config_for(connection: object) -> Config:
+    """Return Alembic's configuration for commands on this connection."""
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
@@ -75,7 +91,7 @@ def revision(message: str, url: str = "sqlite://") -> None:
     """Write a new revision that takes the newest one to the tables as they are now."""
     engine = open_engine(url)
     with engine.begin() as connection:
-        config = _config(connection)
+        config = config_for(connection)
         command.upgrade(config, "head")
         command.revision(config, message, autogenerate=True)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from hub.notification.outbox import NotificationState
 from hub.notification.receipts import NotificationQuery, ReceiptState, receipt_state
 from hub.storage.sql.engine import open_engine
-from hub.storage.sql.migrate import _config, require_current, revisions, upgrade
+from hub.storage.sql.migrate import config_for, require_current, revisions, upgrade
 from hub.storage.sql.notifications import SqlNotifications
 from hub.storage.sql.people import SqlPeople
 from hub.storage.sql.person_channels import SqlPersonChannels
@@ -59,7 +59,7 @@ def first(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Engine]:
     url = f"sqlite:///{tmp_path / 'state.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     engine = open_engine(url)
     with engine.begin() as connection:
-        command.upgrade(_config(connection), FIRST)
+        command.upgrade(config_for(connection), FIRST)
     with engine.begin() as connection:
         put(connection, "people", PERSON)
         for row in (SENT, WAITING):
@@ -97,7 +97,7 @@ def test_an_upgrade_runs_twice_without_harm(first: Engine) -> None:
 def test_a_step_back_leaves_the_first_schema_and_its_rows(first: Engine) -> None:
     upgrade(first)
     with first.begin() as connection:
-        command.downgrade(_config(connection), FIRST)
+        command.downgrade(config_for(connection), FIRST)
     with first.connect() as connection:
         assert "person_channels" not in inspect(connection).get_table_names()
         assert connection.execute(text("SELECT count(*) FROM notifications")).scalar() == 2

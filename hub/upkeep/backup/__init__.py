@@ -1,0 +1,1 @@
+"""Backups of a hub: taken while it runs, sealed, read back, restored."""
