@@ -22,6 +22,8 @@ from rich.table import Table
 from hub.errors import ConfigurationError, HubError, InvalidError
 from hub.logs import set_up_logs
 from hub.settings import Settings, load_settings, masked
+from hub.upkeep.commands import commands as worst_day
+
 
 if TYPE_CHECKING:
     from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
@@ -56,6 +58,7 @@ for name, group in (
     ("config", config),
 ):
     app.add_typer(group, name=name)
+app.add_typer(worst_day)
 
 GARBAGE_ALLOCATIONS: Final = 50_000
 """New objects before the collector looks: more than a batch holds at once of what it forgets anyway."""
