@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     installing = _command(commands, "install-service", _install, "put the agent under systemd (needs root)")
     installing.add_argument("--dry-run", action="store_true", help="show the steps and take none")
     installing.add_argument("--remove", action="store_true", help="take the service away; the outbox stays")
+    text = "print a completion script for bash"
+    commands.add_parser("completion", help=text, description=text).set_defaults(command=_completion)
     return parser
 
 
@@ -212,6 +214,13 @@ def _install(options: argparse.Namespace) -> int:
         return FAILED
     take(steps, say=print)
     print("removed; user and outbox are still there" if options.remove else f"runs; look with: journalctl -fu {UNIT}")
+    return OK
+
+
+def _completion(_options: argparse.Namespace) -> int:
+    from edge.owner.completion import bash_script
+
+    print(bash_script(_parser()), end="")
     return OK
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from hub.alerts import service as alerts
 from hub.alerts.alert import AlertState
@@ -27,7 +27,7 @@ from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Supervisor
 from hub.jobs.sweeps import Sweeps
 from hub.metrics import Metrics
-from hub.storage.sql.tables import metadata
+from hub.storage.sql.tables import devices, facilities, metadata, registry_changes
 from hub.storage.sql.unit_of_work import SqlTransactions
 from hub.telemetry.series import Sample, SeriesQuery
 from hub.vocabulary import FaultCode
@@ -308,6 +308,41 @@ def test_a_silence_within_a_batch_is_judged_before_the_message_that_ends_it(hub:
     reading(hub, 2, 50.0, after_ms=200_000)
     hub.take()
     assert hub.fired() == [("nodeOffline", 90_000), ("communicationFailure", 3 * INTERVAL_S * 1000)]
+
+
+def add_a_radio_bin(hub: SimulatedHub) -> None:
+    """Register a bin whose only device belongs to no node: what becomes of a node wakes nothing of it."""
+    bin_2 = {"id": "demo.bin-2", "site": "demo", "slug": "bin-2", "kind": "bin", "name": "", "attributes": "{}"}
+    radio = {"id": "demo.bin-2-radio", "site": "demo", "slug": "bin-2-radio", "kind": "fill_level", "node": None}
+    made = {"version": 1, "created_at_ms": 0, "number": 7}
+    with hub.engine.begin() as connection:
+        connection.execute(insert(facilities).values(**bin_2, **made))
+        of_bin = {"facility": "demo.bin-2", "expected_interval_s": INTERVAL_S}
+        connection.execute(insert(devices).values(**radio, **of_bin, **made))
+        for entity, row in (("facilities", bin_2), ("devices", radio)):
+            connection.execute(insert(registry_changes).values(entity=entity, entity_id=row["id"]))
+    hub.renewal.renew()
+
+
+@pytest.mark.parametrize("offline_s", [300, 3 * INTERVAL_S], ids=["between two looks", "together with a look"])
+def test_a_node_that_falls_silent_explains_the_next_look_at_a_facility(tmp_path: Path, offline_s: int) -> None:
+    """The looks before it may be met in one go, those behind it may not: they know of another node."""
+    with two_hubs(tmp_path) as hubs:
+        for hub in hubs:
+            add_a_radio_bin(hub)
+            hub.set_rule(FaultCode.NODE_OFFLINE, after_s=offline_s)
+            hub.renewal.renew()
+            hub.send(Lane.TELEMETRY, 1, a_reading("bin-2-radio", at=format_ms(hub.now_ms)))
+            hub.now_ms += 1_000_000
+            hub.send(Lane.TELEMETRY, 1, a_reading("bin-1-other", at=format_ms(hub.now_ms)), node="pi-2")
+        together, singly = hubs
+        together.take()
+        singly.take_singly()
+        offline, explained = together.fired()
+        assert offline == ("nodeOffline", offline_s * 1000)
+        assert explained[0] == "communicationFailure"
+        assert offline_s * 1000 <= explained[1] < offline_s * 1000 + 20_000, "looked at again soon, not at the message"
+        assert singly.fired() == [offline, explained]
 
 
 def test_quiet_messages_are_committed_together_with_the_mark_of_time(hub: SimulatedHub) -> None:
