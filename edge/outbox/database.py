@@ -10,8 +10,10 @@ from edge.errors import OutboxError
 from protocols.lanes import Lane
 
 FILE_NAME: Final = "outbox.db"
-FORMAT: Final = 1
-"""Version of the tables below."""
+FORMAT: Final = 2
+"""Version of the tables below; in format 1 no record is packed."""
+_READ: Final = (1, FORMAT)
+"""Formats that are read as they are, and written on as the newest: an older agent takes no newer file for its own."""
 
 LANE_NUMBERS: Final = {Lane.SOS: 0, Lane.EVENT: 1, Lane.TELEMETRY: 2}
 """How the lanes stand in the file."""
@@ -110,7 +112,7 @@ class Database:
     def fault(self) -> str | None:
         """What is wrong with the file, None where nothing is; every page is read unless it was closed in order."""
         (version,) = self.row("PRAGMA user_version")
-        if version != FORMAT:
+        if version not in _READ:
             return f"format {version} is not {FORMAT}"
         if self.row("SELECT value FROM facts WHERE name = 'clean'") != ("1",):
             (verdict,) = self.row("PRAGMA quick_check(1)")
@@ -118,7 +120,11 @@ class Database:
                 return str(verdict)
         if self.row("SELECT count(*) FROM lanes")[0] != len(LANE_NUMBERS):
             return "lanes are missing"
-        return None if self.row("SELECT 1 FROM facts WHERE name = 'epoch'") else "the epoch is missing"
+        if not self.row("SELECT 1 FROM facts WHERE name = 'epoch'"):
+            return "the epoch is missing"
+        if version != FORMAT:
+            self.rows(f"PRAGMA user_version = {FORMAT}")
+        return None
 
     def close(self) -> None:
         """Close the file; idempotent."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.outbox.database import LANE_NUMBERS, connect_read_only
+from edge.outbox.packing import DamagedRecordError, unpack
 from edge.outbox.rows import Salvaged
 from protocols.codec import decode_record
 from protocols.envelope import Stamp
@@ -54,9 +55,18 @@ def _rows(
 ) -> Iterator[Salvaged]:
     query = "SELECT boot, synced, body FROM records WHERE lane = ? AND seq > ? AND through IS NULL ORDER BY seq"
     try:
-        for boot_id, synced, body in connection.execute(query, (number, after)):
+        for boot_id, synced, kept in connection.execute(query, (number, after)):
+            body = _unpacked(kept)
             if boot_id in boots and not isinstance(decode_record(body, lane=lane), RecordRejection):
                 boot, anchor = boots[boot_id]
                 yield Salvaged(lane=lane, boot=boot, anchor=anchor, synced=bool(synced), body=body)
     except sqlite3.DatabaseError:
         return
+
+
+def _unpacked(kept: bytes) -> bytes:
+    """The record, or bytes that are none."""
+    try:
+        return unpack(kept)
+    except DamagedRecordError:
+        return b""

@@ -6,6 +6,7 @@ from typing import Final
 
 from edge.outbox.callbook import CallBook
 from edge.outbox.database import LANE_NUMBERS, Database
+from edge.outbox.packing import DamagedRecordError, pack, unpack
 from edge.outbox.rows import Draft, LaneMarks, Row, Salvaged, gap_row
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
@@ -160,16 +161,13 @@ class Outbox:
             " ORDER BY seq LIMIT ?",
             (number, first, last, most - len(rows)),
         ):
-            size += len(body) + 1
+            row = self._row(seq, through, boot_id, synced=bool(synced), kept=body)
+            size += len(row.body) + 1
             if rows and size > most_bytes:
                 break
             if seq > first:
                 rows.append(gap_row(first, seq - 1, reason=GapReason.EVICTED, boot=self._boot))
-            if through is None:
-                boot, anchor = self._boots[boot_id]
-                rows.append(Row(seq, seq, boot, synced=bool(synced), body=body, anchor=anchor))
-            else:
-                rows.append(gap_row(seq, through, reason=GapReason(body.decode()), boot=self._boot))
+            rows.append(row)
             first = rows[-1].last + 1
         if not rows and first <= last:
             rows.append(gap_row(first, last, reason=GapReason.EVICTED, boot=self._boot))
@@ -253,11 +251,22 @@ class Outbox:
         rows: list[tuple[int, int, int, int, bytes]] = []
         for lane, boot_id, synced, body in stamped:
             old = marks[lane]
-            rows.append((LANE_NUMBERS[lane], old.next, boot_id, int(synced), body))
+            rows.append((LANE_NUMBERS[lane], old.next, boot_id, int(synced), pack(body)))
             marks[lane] = LaneMarks(old.next + 1, old.done, old.next if lane in flowing else old.released)
         self._database.run_many("INSERT INTO records VALUES (?, ?, NULL, ?, ?, ?)", rows)
         self._save_marks(marks, [lane for lane in Lane if marks[lane] != self._marks[lane] or lane in self._unsaved])
         return marks
+
+    def _row(self, seq: int, through: int | None, boot_id: int, *, synced: bool, kept: bytes) -> Row:
+        """A stored row; what the medium has spoilt is declared lost by itself, so that the lane goes on."""
+        if through is not None:
+            return gap_row(seq, through, reason=GapReason(kept.decode()), boot=self._boot)
+        try:
+            body = unpack(kept)
+        except DamagedRecordError:
+            return gap_row(seq, seq, reason=GapReason.CORRUPT, boot=self._boot)
+        boot, anchor = self._boots[boot_id]
+        return Row(seq, seq, boot, synced=synced, body=body, anchor=anchor)
 
     def _save_marks(self, marks: dict[Lane, LaneMarks], lanes: Collection[Lane]) -> None:
         self._database.run_many(

@@ -111,6 +111,13 @@ def test_what_is_no_longer_there_comes_as_a_gap_so_that_the_hub_never_hangs(life
     assert (outbox.min_retained(Lane.TELEMETRY), places(outbox)) == (5, ["1-4 evicted"])
 
 
+def test_a_record_that_the_medium_has_spoilt_is_declared_lost_by_itself(life: OutboxLife, look: Look) -> None:
+    store(life.outbox, a_reading(1), a_reading(2), a_reading(3))
+    with life.outbox.database.transaction():
+        life.outbox.database.run("UPDATE records SET body = x'01ffffffff' WHERE seq = 2")
+    assert places(look()) == ["1", "2-2 corrupt", "3"]
+
+
 def test_a_message_is_bounded_by_records_and_bytes_but_never_empty(life: OutboxLife, look: Look) -> None:
     store(life.outbox, *[a_reading() for _ in range(4)])
     outbox = look()

@@ -85,6 +85,22 @@ def test_of_a_corrupt_file_what_can_be_read_moves_into_the_new_epoch(life: Outbo
     assert (reading.boot, reading.synced) == ("b" * 16, False)
 
 
+def test_an_outbox_of_the_former_format_goes_on_and_an_agent_of_that_time_leaves_it_alone_from_then_on(
+    life: OutboxLife,
+) -> None:
+    draft = a_reading(1)
+    outbox = life.open()
+    store(outbox, draft)
+    with outbox.database.transaction():
+        outbox.database.run("UPDATE records SET body = ?", (draft.body,))
+    life.close()
+    life.execute("PRAGMA user_version = 1")
+    outbox = life.open()
+    store(outbox, a_reading(2))
+    assert (life.reset, [row.body for row in rows(outbox)]) == (None, [draft.body, a_reading(2).body])
+    assert outbox.database.row("PRAGMA user_version") == (2,)
+
+
 def test_without_marks_calls_and_events_are_saved_all_and_readings_not(life: OutboxLife) -> None:
     store(life.open(), a_call(), an_event(), a_reading())
     life.crash()

@@ -19,6 +19,7 @@ from msgspec import structs
 from edge.clock import EARLIEST, Moment
 from edge.outbox import Draft, Opened, open_outbox
 from edge.outbox.clearing import Clearing
+from edge.outbox.packing import unpack
 from edge.uplink.courier import Courier
 from edge.uplink.lane import LaneState, advance
 from edge.uplink.steps import Effect, Input
@@ -327,4 +328,4 @@ class NodeAndHub(RuleBasedStateMachine):
 
 
 def _ref(body: bytes) -> str:
-    return _REF.findall(body)[0].decode()
+    return _REF.findall(unpack(body))[0].decode()
