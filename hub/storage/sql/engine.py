@@ -17,6 +17,16 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
 )
+_PATIENCE: Final = {
+    "connect_timeout": "5",
+    "tcp_user_timeout": "10000",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
+"""Of libpq, in seconds but for `tcp_user_timeout` (ms): the system alone gives a server up after a quarter of an hour
+whose machine is gone, and everybody would wait at the gate. The URL may say otherwise.
+"""
 _BEGIN_READING: Final = Prepared(text("BEGIN"))
 _BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
 
@@ -39,8 +49,9 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if backend == "postgresql":
+        patient = parsed.set(drivername="postgresql+psycopg", query={**_PATIENCE, **parsed.query})
         try:
-            return create_engine(parsed.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True)
+            return create_engine(patient, hide_parameters=True, pool_pre_ping=True)
         except ModuleNotFoundError:
             message = "LINLI_DATABASE_URL: PostgreSQL needs its driver: pip install 'linli[postgres]'"
             raise ConfigurationError(message) from None

@@ -8,19 +8,26 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import pytest
 
 from simulators.servers.mosquitto import MosquittoServer
 from tests.integration.edge.agent_process import wait_until
 
 PASSWORD = "adminpassword1"
 
+on_every_database = pytest.mark.parametrize(
+    "demo", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+"""A test with `demo`, once with a hub on each database."""
+
 
 class Neighbourhood:
     """`linli-hub serve` with site `demo`, node `pi-1`, a bin and a wristband; killed and started again by its pid."""
 
-    def __init__(self, folder: Path, broker: MosquittoServer) -> None:
+    def __init__(self, folder: Path, broker: MosquittoServer, *, database_url: str | None = None) -> None:
         self.folder = folder
         self.broker = broker
+        self.database_url = database_url
         self.url = ""
         self._token = ""
         self._hub: subprocess.Popen[bytes] | None = None
@@ -64,6 +71,8 @@ class Neighbourhood:
             "LINLI_HTTP_PORT": "0",
             "LINLI_ADMIN_PASSWORD": PASSWORD,
         }
+        if self.database_url is not None:
+            environment["LINLI_DATABASE_URL"] = self.database_url
         said = self.folder / "hub.out"
         with said.open("wb") as out, (self.folder / "hub.log").open("ab") as log:
             self._hub = subprocess.Popen(

@@ -1,22 +1,14 @@
 """The real agent and the real hub on a real broker with its real credentials; both sides are looked at from outside."""
 
 import json
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from simulators.servers.mosquitto import MosquittoServer
-from tests.acceptance.edge.neighbourhood import Neighbourhood
+from tests.acceptance.edge.neighbourhood import Neighbourhood, on_every_database
 from tests.integration.edge.agent_process import AgentProcess, run_edge, wait_until
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(400)]
-
-
-@pytest.fixture
-def demo(tmp_path: Path, mosquitto_dynsec: MosquittoServer) -> Generator[Neighbourhood]:
-    with Neighbourhood(tmp_path, mosquitto_dynsec) as neighbourhood:
-        yield neighbourhood
 
 
 def a_node(folder: Path, demo: Neighbourhood, *, bin_script: str, band_script: str, interval_s: float = 1) -> Path:
@@ -52,6 +44,7 @@ def stages(folder: Path) -> list[str]:
     return [json.loads(line)["stage"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@on_every_database
 def test_a_call_is_seen_stored_sent_heard_and_closed_by_people(tmp_path: Path, demo: Neighbourhood) -> None:
     bins, band = "after_s,fill_percent\n0,40\n", "after_s,event,ref\n1,sos_pressed,band-07:1\n"
     folder = a_node(tmp_path / "node", demo, bin_script=bins, band_script=band)

@@ -1,13 +1,11 @@
 """The main story and its variants, told by the real agent with scripted drivers to the real hub."""
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulators.servers.mosquitto import MosquittoServer
-from tests.acceptance.edge.neighbourhood import Neighbourhood
+from tests.acceptance.edge.neighbourhood import Neighbourhood, on_every_database
 from tests.integration.edge.agent_process import AgentProcess, wait_until
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(400)]
@@ -20,12 +18,6 @@ DEVICES = {
     "bin-43-us": ("fill_level", "bin", FULL_FOR_EVER),
     "lamp-1-em": ("lamp", "streetlight", DARK_THEN_REPAIRED),
 }
-
-
-@pytest.fixture
-def demo(tmp_path: Path, mosquitto_dynsec: MosquittoServer) -> Generator[Neighbourhood]:
-    with Neighbourhood(tmp_path, mosquitto_dynsec) as neighbourhood:
-        yield neighbourhood
 
 
 def furnish(demo: Neighbourhood) -> None:
@@ -79,6 +71,7 @@ def the_crew_works(demo: Neighbourhood, facility: str) -> None:
         demo.post(f"work-orders/{order['id']}/{step}")
 
 
+@on_every_database
 def test_orders_close_on_proof_come_back_without_it_and_a_dead_node_is_one_message(
     tmp_path: Path, demo: Neighbourhood
 ) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.influx_reader import InfluxReader
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 from tests.acceptance.outside.world import BROKER_FRIEND, World
+from tests.postgres import PostgresServer
 
 _SITES = itertools.count(1)
 
@@ -32,29 +34,49 @@ def second_broker_admin(broker: MosquittoServer) -> None:
     admin.close()
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[MosquittoServer]:
-    """One mosquitto with dynamic security for all outside tests but those that kill it."""
-    with MosquittoServer.start(tmp_path_factory.mktemp("outside-broker")) as server:
-        second_broker_admin(server)
-        yield server
+@contextmanager
+def a_world(folder: Path, influx: InfluxServer, *, database: str, **settings: str) -> Generator[World]:
+    """A mosquitto with dynamic security, one hub on it, and a database of its own in InfluxDB; nobody kills them."""
+    influx.create_database(database)
+    with MosquittoServer.start(folder / "broker") as broker:
+        second_broker_admin(broker)
+        hub = Hub(
+            data_dir=folder / "data",
+            mqtt_url=broker.admin_url,
+            influx={"url": influx.url, "token": ":", "org": "-", "bucket": database},
+            extra=settings,
+        ).start()
+        admin = Rest(hub.url).login(*ADMIN)
+        try:
+            yield World(hub, admin, "127.0.0.1", broker.port, InfluxReader(influx.url, database))
+        finally:
+            admin.close()
+            assert hub.stop() == 0, hub.tail()
 
 
 @pytest.fixture(scope="session")
-def world(broker: MosquittoServer, influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
-    """One hub on that broker and a database of its own in InfluxDB."""
-    influx.create_database("outside")
-    hub = Hub(
-        data_dir=tmp_path_factory.mktemp("outside") / "data",
-        mqtt_url=broker.admin_url,
-        influx={"url": influx.url, "token": ":", "org": "-", "bucket": "outside"},
-    ).start()
-    admin = Rest(hub.url).login(*ADMIN)
-    try:
-        yield World(hub, admin, "127.0.0.1", broker.port, InfluxReader(influx.url, "outside"))
-    finally:
-        admin.close()
-        assert hub.stop() == 0, hub.tail()
+def sqlite_world(influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
+    """The world of all outside tests but those that kill something."""
+    with a_world(tmp_path_factory.mktemp("outside"), influx, database="outside") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres_world(
+    influx: InfluxServer, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[World]:
+    """The same with a hub that has its state in PostgreSQL; it starts with the first test that asks for it."""
+    url = postgres.create_database("outside")
+    folder = tmp_path_factory.mktemp("outside-postgres")
+    with a_world(folder, influx, database="outside-postgres", DATABASE_URL=url) as made:
+        yield made
+    postgres.drop_database("outside")
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> World:
+    """The world on SQLite; for tests `on_every_database` also that on PostgreSQL."""
+    return request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_world")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from tests.acceptance.outside.client_node import Node
 from tests.acceptance.outside.client_rest import Json, instant
+from tests.acceptance.outside.databases import on_every_database
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 
 
@@ -38,6 +39,7 @@ def scene(site: Neighbourhood) -> Scene:
     return Scene(site, client, facility, device)
 
 
+@on_every_database
 def test_full_assigned_accepted_arrived_completed_proven_closed(scene: Scene) -> None:
     site = scene.site
     scene.level(40, 81)
@@ -84,6 +86,7 @@ def test_a_crew_member_takes_every_step_of_its_own_order(site: Neighbourhood) ->
     site.order_state(order["id"], "closed")
 
 
+@on_every_database
 def test_done_but_not_emptied_comes_back_to_the_same_crew(scene: Scene) -> None:
     site = scene.site
     site.rule("binFull", verify_window_s=1, review_s=1)
@@ -128,6 +131,7 @@ def test_silence_after_done_is_no_proof(scene: Scene) -> None:
     site.order_state(order["id"], "unverified", timeout_s=5)
 
 
+@on_every_database
 def test_emptied_before_anybody_reported_is_proof_without_report(scene: Scene) -> None:
     site = scene.site
     alert, order = scene.full()

@@ -1,10 +1,11 @@
-"""kill -9 of hub, broker, edge and InfluxDB in the middle of a run: nothing lost, nothing doubled."""
+"""kill -9 of hub, broker, edge, PostgreSQL and InfluxDB in the middle of a run: nothing lost, nothing doubled."""
 
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import pytest
 from simulators.servers.influxd import InfluxServer
 from simulators.servers.mosquitto import MosquittoServer
 from tests.acceptance.outside.client_node import rfc3339, utc_now
-from tests.acceptance.outside.client_rest import Rest, instant, metric
+from tests.acceptance.outside.client_rest import Json, Rest, instant, metric
+from tests.acceptance.outside.databases import DATABASES
 from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.influx_reader import InfluxReader
 from tests.acceptance.outside.neighbourhood import Neighbourhood
+from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.timeout(400)
 EDGE = Path(__file__).with_name("client_edge.py")
@@ -43,15 +46,15 @@ class Trio:
         self.admin.login(*ADMIN)
 
 
-@pytest.fixture(scope="module")
-def trio(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
-    folder = tmp_path_factory.mktemp("outside-trio")
+@contextmanager
+def a_trio(folder: Path, **settings: str) -> Generator[Trio]:
     with MosquittoServer.start(folder / "broker") as broker, InfluxServer.start(folder / "influx") as influx:
         influx.create_database("killed")
         hub = Hub(
             data_dir=folder / "data",
             mqtt_url=broker.admin_url,
             influx={"url": influx.url, "token": ":", "org": "-", "bucket": "killed"},
+            extra=settings,
         ).start()
         admin = Rest(hub.url).login(*ADMIN)
         made = Trio(hub, broker, influx, InfluxReader(influx.url, "killed"), admin)
@@ -60,6 +63,34 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
             site.close()
         admin.close()
         assert hub.stop() == 0, hub.tail()
+
+
+@pytest.fixture(scope="module")
+def sqlite_trio(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
+    with a_trio(tmp_path_factory.mktemp("outside-trio")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Generator[PostgresServer]:
+    with PostgresServer.throw_away() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres_trio(own_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
+    url = own_postgres.create_database("killed")
+    with a_trio(tmp_path_factory.mktemp("outside-trio-postgres"), DATABASE_URL=url) as made:
+        yield made
+
+
+@pytest.fixture
+def trio(request: pytest.FixtureRequest) -> Trio:
+    """The three with the hub's state in SQLite; for tests `on_every_database` also in PostgreSQL."""
+    return request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_trio")
+
+
+on_every_database = pytest.mark.parametrize("trio", DATABASES, indirect=True)
 
 
 @dataclass(slots=True)
@@ -82,27 +113,69 @@ class EdgeProcess:
         assert self.process.wait(timeout_s) == 0
 
 
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """An edge process that makes readings and presses at a site of its own, whatever is killed meanwhile."""
+
+    trio: Trio
+    site: Neighbourhood
+    edge: EdgeProcess
+    facility: str
+    wearer: str
+    band: str
+    readings: int
+    presses: int
+
+    @classmethod
+    def begin(cls, trio: Trio, slug: str, folder: Path, *, readings: int, presses: int) -> "Storm":
+        site = trio.site(slug)
+        site.crew("care")
+        site.node()
+        facility, device = site.bin(interval_s=60)
+        wearer, band = site.band()
+        arguments = {
+            "db": folder / "outbox.db",
+            "port": trio.broker.port,
+            "site": site.slug,
+            "node": "pi-1",
+            "password": site.credentials()["password"],
+            "device": device,
+            "band": band,
+            "readings": readings,
+            "presses": presses,
+            "rate": 120,
+        }
+        edge = EdgeProcess([text for name, value in arguments.items() for text in (f"--{name}", str(value))])
+        edge.start()
+        return cls(trio, site, edge, facility, wearer, band, readings, presses)
+
+    def nothing_is_lost_or_doubled(self) -> None:
+        self.edge.finish(timeout_s=60)
+        site, readings, presses = self.site, self.readings, self.presses
+        lanes = {row["lane"]: row for row in site.lanes() if row["high_water"]}
+        assert len(site.lanes()) == len({(row["epoch"], row["lane"]) for row in site.lanes()})
+        assert (lanes["telemetry"]["stored"], lanes["telemetry"]["high_water"]) == (readings, readings)
+        assert (lanes["sos"]["stored"], lanes["sos"]["high_water"]) == (presses, presses)
+        assert all(row["quarantined"] == row["gaps"] == 0 for row in lanes.values())
+        assert site.quarantine() == []
+        numbers = [point["value"] for point in site.wait_points(self.facility, "distance_mm", readings)]
+        assert sorted(numbers) == list(range(1, readings + 1))
+        rows = site.admin.wait(
+            lambda: found if len(found := self.trio.influx.points("fill_level", site.slug)) >= readings else None,
+            what="all points in InfluxDB",
+        )
+        assert sorted(row["distance_mm"] for row in rows) == list(range(1, readings + 1))
+        (alert,) = site.alerts(fault_code="sosPressed")
+        refs = [f"{self.band}:{n}" for n in range(1, presses + 1)]
+        assert (alert["facility"], sorted(alert["refs"])) == (self.wearer, refs)
+        assert [order["alerts"] for order in site.orders()] == [[alert["id"]]]
+        assert len(site.admin.items(f"facilities/{self.wearer}/events")) == presses
+        assert metric(self.trio.hub.url, "linli_conservation_residual") == 0
+
+
+@on_every_database
 def test_hub_broker_and_edge_are_killed_in_mid_run_and_nothing_is_lost_or_doubled(trio: Trio, tmp_path: Path) -> None:
-    readings, presses = 1_200, 6
-    site = trio.site("storm")
-    site.crew("care")
-    site.node()
-    facility, device = site.bin(interval_s=60)
-    wearer, band = site.band()
-    arguments = {
-        "db": tmp_path / "outbox.db",
-        "port": trio.broker.port,
-        "site": site.slug,
-        "node": "pi-1",
-        "password": site.credentials()["password"],
-        "device": device,
-        "band": band,
-        "readings": readings,
-        "presses": presses,
-        "rate": 120,
-    }
-    edge = EdgeProcess([text for name, value in arguments.items() for text in (f"--{name}", str(value))])
-    edge.start()
+    storm = Storm.begin(trio, "storm", tmp_path, readings=1_200, presses=6)
     time.sleep(2)
     trio.hub.kill()
     time.sleep(0.7)
@@ -112,31 +185,38 @@ def test_hub_broker_and_edge_are_killed_in_mid_run_and_nothing_is_lost_or_double
     time.sleep(0.7)
     trio.broker.restart()
     time.sleep(2)
-    edge.kill()
+    storm.edge.kill()
     time.sleep(0.5)
-    edge.start()
+    storm.edge.start()
     time.sleep(1)
     trio.hub.kill()
     trio.hub_again()
-    edge.finish(timeout_s=60)
+    storm.nothing_is_lost_or_doubled()
 
-    lanes = {row["lane"]: row for row in site.lanes() if row["high_water"]}
-    assert len(site.lanes()) == len({(row["epoch"], row["lane"]) for row in site.lanes()})
-    assert (lanes["telemetry"]["stored"], lanes["telemetry"]["high_water"]) == (readings, readings)
-    assert (lanes["sos"]["stored"], lanes["sos"]["high_water"]) == (presses, presses)
-    assert all(row["quarantined"] == row["gaps"] == 0 for row in lanes.values())
-    numbers = [point["value"] for point in site.wait_points(facility, "distance_mm", readings)]
-    assert sorted(numbers) == list(range(1, readings + 1))
-    rows = site.admin.wait(
-        lambda: found if len(found := trio.influx.points("fill_level", site.slug)) >= readings else None,
-        what="all points in InfluxDB",
-    )
-    assert sorted(row["distance_mm"] for row in rows) == list(range(1, readings + 1))
-    (alert,) = site.alerts(fault_code="sosPressed")
-    assert (alert["facility"], sorted(alert["refs"])) == (wearer, [f"{band}:{n}" for n in range(1, presses + 1)])
-    assert [order["alerts"] for order in site.orders()] == [[alert["id"]]]
-    assert len(site.admin.items(f"facilities/{wearer}/events")) == presses
-    assert metric(trio.hub.url, "linli_conservation_residual") == 0
+
+@pytest.mark.postgres
+def test_postgresql_is_killed_in_mid_run_and_the_hub_says_so_and_goes_on_by_itself(
+    postgres_trio: Trio, own_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    trio, hub = postgres_trio, postgres_trio.hub
+    pid = hub.pid
+    storm = Storm.begin(trio, "outage", tmp_path, readings=900, presses=5)
+
+    def readiness() -> tuple[int, Json]:
+        answer = httpx2.get(f"{hub.url}/readyz", timeout=10)
+        return answer.status_code, answer.json()["parts"]["state"]
+
+    for _ in range(3):
+        time.sleep(1)
+        own_postgres.kill()
+        status, state = readiness()
+        assert (status, state["status"]) == (503, "failed"), state
+        assert trio.admin.problem("GET", "alerts", status=503).code == "storage_unavailable"
+        assert httpx2.get(f"{hub.url}/healthz").status_code == 200
+        own_postgres.restart()
+        trio.admin.wait(lambda: readiness()[0] == 200, what="a hub that is ready again", timeout_s=20)
+    storm.nothing_is_lost_or_doubled()
+    assert (hub.running(), hub.pid) == (True, pid)
 
 
 def test_what_was_under_way_goes_on_after_a_kill_and_the_hubs_downtime_is_nobodys_silence(trio: Trio) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.outside.client_node import Node, utc_now
 from tests.acceptance.outside.client_rest import Json
+from tests.acceptance.outside.databases import on_every_database
 from tests.acceptance.outside.neighbourhood import SEVERITY, Neighbourhood
 
 Lamp = Callable[..., None]
@@ -42,6 +43,7 @@ def lamp(site: Neighbourhood) -> tuple[Neighbourhood, str, Lamp]:
     return site, facility, says
 
 
+@on_every_database
 def test_a_lamp_that_draws_nothing_while_commanded_on_has_failed_and_its_power_proves_the_repair(
     lamp: tuple[Neighbourhood, str, Lamp],
 ) -> None:

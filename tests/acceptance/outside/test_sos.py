@@ -7,6 +7,7 @@ import pytest
 
 from tests.acceptance.outside.client_node import Link, Node
 from tests.acceptance.outside.client_rest import Json
+from tests.acceptance.outside.databases import on_every_database
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 from tests.acceptance.outside.world import World
 
@@ -25,6 +26,7 @@ def staged(client: Node, ref: str, stage: str, *, since: int = 0, timeout_s: flo
     return found
 
 
+@on_every_database
 def test_a_press_is_sent_notified_heard_on_the_way_and_closed(site: Neighbourhood) -> None:
     desk, person = site.caller("desk", "operator")
     site.crew("care")
@@ -66,6 +68,7 @@ def test_a_press_is_sent_notified_heard_on_the_way_and_closed(site: Neighbourhoo
     assert [(item["ref"], item["stage"]) for item in listed] == [("band-07:1187", "closed")]
 
 
+@on_every_database
 def test_a_press_behind_a_hole_calls_at_once_and_once(site: Neighbourhood) -> None:
     client = site.online()
     _, band = site.band()
@@ -101,6 +104,7 @@ def test_a_press_sent_again_and_again_calls_once(site: Neighbourhood) -> None:
     assert len(site.orders()) == 1
 
 
+@on_every_database
 def test_one_press_heard_by_two_nodes_is_one_alert(site: Neighbourhood) -> None:
     one, two = site.online("pi-1"), site.online("pi-2")
     wearer, band = site.band(node=None)
