@@ -24,7 +24,7 @@ keep() {
 }
 
 for name in admin_password broker_admin_password postgres_password influx_admin_password influx_token \
-  grafana_admin_password grafana_influx_password; do
+  grafana_admin_password grafana_influx_password probe_password; do
   keep "$name" "$(openssl rand -hex 32)"
 done
 keep mqtt_url "mqtts://admin:$(cat "$folder/broker_admin_password")@mosquitto:8883"

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from hub.access.broker import BrokerAdmin
+from hub.access.broker import BrokerAdmin, NodeCredential
 from hub.access.passwords import Passwords
 from hub.access.service import Access, new_passwords, token_secret
 from hub.access.tokens import Tokens
@@ -20,6 +20,7 @@ from hub.api.services import Condition, Part, Services
 from hub.channels import apprise
 from hub.channels.apprise import AppriseSender
 from hub.channels.console import ConsoleSender
+from hub.channels.sink import SinkSender
 from hub.channels.webhook import WebhookSender, open_client
 from hub.clock import Clock, MessageClock, WallClock
 from hub.dashboard.pages import Pages, router
@@ -45,6 +46,7 @@ from hub.mqtt.static_admin import StaticAdmin
 from hub.notification.outbox import Channel
 from hub.notification.texts import shipped_texts
 from hub.people.service import ensure_admin
+from hub.pulse import Pulse, stuck
 from hub.reactions import react
 from hub.settings import BrokerAdminKind, ClockKind, MqttVersion, Settings
 from hub.storage import data_dir
@@ -54,8 +56,15 @@ from hub.storage.sql.migrate import upgrade
 from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
 from hub.storage.sqlite_telemetry import SqliteTelemetryStore
 from hub.telemetry.ports import TelemetryStore
+from hub.vocabulary import PROBE_NODE, PROBE_SITE
 from protocols.lanes import Lane
-from protocols.topics import HUB_PUBLISH_FILTER, HUB_SUBSCRIBE_FILTER, REST_SUBSCRIPTIONS, SOS_SUBSCRIPTIONS
+from protocols.topics import (
+    HUB_PUBLISH_FILTER,
+    HUB_SUBSCRIBE_FILTER,
+    REST_SUBSCRIPTIONS,
+    SOS_SUBSCRIPTIONS,
+    NodeAddress,
+)
 
 log = structlog.get_logger("hub")
 
@@ -96,6 +105,8 @@ class Hub:
         self.http_url = ""
         self.metrics = Metrics()
         self._store_checks: dict[str, Callable[[], Part]] = {}
+        self._pulses: dict[str, Pulse] = {}
+        self._stuck: str | None = None
 
     def start(self) -> None:
         """Open and start everything; on a failure all that was opened is closed again. Errors are one line."""
@@ -108,6 +119,14 @@ class Hub:
     def stop(self) -> None:
         """Stop everything in reverse order; idempotent."""
         self._stack.close()
+
+    def moves(self) -> bool:
+        """Whether all loops move: workers, sweep, senders, and the gate before the state."""
+        found = stuck(self._pulses)
+        if found != self._stuck:
+            log.error("hub.stuck", reason=found) if found is not None else log.info("hub.moves_again")
+            self._stuck = found
+        return found is None
 
     def _start(self) -> None:
         settings, stack = self._settings, self._stack
@@ -125,16 +144,19 @@ class Hub:
         passwords = new_passwords()
         access = self._access(transactions, passwords)
 
-        directory = Directory()
+        simulated = isinstance(clock, MessageClock)
+        # A test press tells nothing of simulated time, and would move it.
+        directory = Directory(probe=settings.probe_password is not None and not simulated)
         renewal = Renewal(directory, transactions, now_ms=clock.now_ms)
         renewal.renew()
         telemetry = self._telemetry(transactions, directory, clock)
-        supervisor = Supervisor(directory)
+        supervisor = Supervisor(directory, sos_lanes=not simulated)
         supervisor.start(transactions)
         sweeps = Sweeps(transactions, supervisor, renewal, now_ms=clock.now_ms)
 
         admin = open_broker_admin(settings.broker_admin, broker_url, settings.data_dir)
         stack.callback(admin.close)
+        self._admit_watchdog(admin)
         connections = self._connections(admin, broker_url, supervisor, clock)
         ingest = _Ingest(Stores(telemetry, transactions), transactions, renewal, supervisor, sweeps, clock)
         self._start_workers(ingest, connections, self._identity(transactions))
@@ -191,8 +213,25 @@ class Hub:
                 metrics=self.metrics,
                 linger_s=0.0 if life_safety else LINGER_S,
             )
+            self._pulses[f"ingest-{connection.name}"] = worker.pulse
             self._stack.callback(worker.stop)
             worker.start()
+
+    def _admit_watchdog(self, admin: BrokerAdmin) -> None:
+        """Let the watchdog's node in: its password stands in the settings of both."""
+        password = self._settings.probe_password
+        if password is None:
+            return
+        address = NodeAddress(PROBE_SITE, PROBE_NODE)
+        admin.create_node(
+            NodeCredential(
+                username=address.username,
+                sos_username=address.sos_username,
+                password=password.get_secret_value(),
+                publish=address.publish_filter,
+                subscribe=address.subscribe_filter,
+            )
+        )
 
     def _checks(
         self,
@@ -213,7 +252,11 @@ class Hub:
             away = [connection.name for connection in connections if not connection.listening]
             return Part(Condition.FAILED, f"not connected: {', '.join(away)}") if away else Part(Condition.OK)
 
-        return {"state": state, "telemetry": stored, "broker": broker, **self._store_checks}
+        def progress() -> Part:
+            found = stuck(self._pulses)
+            return Part(Condition.OK) if found is None else Part(Condition.FAILED, found)
+
+        return {"state": state, "telemetry": stored, "broker": broker, "progress": progress, **self._store_checks}
 
     def _identity(self, transactions: SqlTransactions) -> Identity:
         with transactions.begin() as unit:
@@ -327,6 +370,7 @@ class Hub:
                 Channel.CONSOLE: ConsoleSender(sys.stdout),
                 Channel.WEBHOOK: WebhookSender(client, now_ms=WallClock().now_ms),
                 Channel.APPRISE: AppriseSender(texts=shipped_texts()),
+                Channel.SINK: SinkSender(),
             },
             now_ms=clock.now_ms,
             on_attempt=count,
@@ -334,14 +378,20 @@ class Hub:
         transactions.listen(dispatcher.hear)
         self._stack.callback(dispatcher.stop)
         dispatcher.start()
+        self._pulses |= dispatcher.pulses
 
     def _start_jobs(self, transactions: SqlTransactions, sweeps: Sweeps, clock: Clock) -> None:
         scheduler = Scheduler(self.metrics)
         if not isinstance(clock, MessageClock):
             scheduler.every(SWEEP_S, "sweep", sweeps.run)
+            sweeps.pulse.step()
+            self._pulses["sweep"] = sweeps.pulse
         scheduler.every(HOUSEKEEPING_S, "housekeeping", lambda: _prune(transactions, clock.now_ms() - STREAM_KEPT_MS))
         self._stack.callback(scheduler.stop)
         scheduler.start()
+        self._pulses["gate"] = transactions.pulse
+        for name, pulse in self._pulses.items():
+            self.metrics.measure(self.metrics.step_age.labels(name), lambda pulse=pulse: pulse.age_s)
 
 
 def open_broker_admin(kind: BrokerAdminKind, broker: BrokerUrl, folder: Path) -> BrokerAdmin:

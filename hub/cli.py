@@ -3,6 +3,7 @@
 Exit codes: 0 stopped by a signal or done, 1 run-time failure, 2 usage or configuration.
 """
 
+import faulthandler
 import gc
 import json
 import signal
@@ -21,9 +22,8 @@ from rich.table import Table
 
 from hub.errors import ConfigurationError, HubError, InvalidError
 from hub.logs import set_up_logs
-from hub.settings import Settings, load_settings, masked
+from hub.settings import Settings, load_settings, load_watchdog_settings, masked
 from hub.upkeep.commands import commands as worst_day
-
 
 if TYPE_CHECKING:
     from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
@@ -115,6 +115,7 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    faulthandler.enable()  # a service manager ends a hub that hangs by SIGABRT: where it hung is said then
     hub = Hub(settings)
     try:
         hub.start()
@@ -125,10 +126,35 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
         print(f"SERVING {hub.http_url}", flush=True)
         manager.ready()
         while not stopping.wait(LOOK_FOR_SIGNAL_S):
-            pass
+            if hub.moves():
+                manager.alive()
         manager.stopping()
     finally:
         hub.stop()
+
+
+@app.command()
+def watchdog(
+    *,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message to all who are told, and stop.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
+) -> None:
+    """Watch the hub and the way of an SOS through it from outside, and tell people when they are silent."""
+    settings = load_watchdog_settings()
+    set_up_logs(verbose=verbose)
+    from hub.systemd import ServiceManager
+    from hub.watchdog.process import Watchdog, send_test
+
+    if test:
+        faults = send_test(settings)
+        print("\n".join(faults) or "everybody was told", flush=True)
+        raise typer.Exit(1 if faults else 0)
+    manager = ServiceManager()
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    Watchdog(settings).run(stopping, ready=manager.ready, alive=manager.alive)
+    manager.stopping()
 
 
 def _settle_interpreter() -> None:

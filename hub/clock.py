@@ -42,6 +42,19 @@ class MessageClock:
             return True
 
 
+class SteadyClock:
+    """The machine's clock as it was at the start, and from then on in even steps, whatever is done to that clock."""
+
+    def __init__(self) -> None:
+        """Start with the machine's clock."""
+        self._start_ms = time.time_ns() // 1_000_000
+        self._start_ns = time.monotonic_ns()
+
+    def now_ms(self) -> int:
+        """Return the time since 1970 by the clock of the start."""
+        return self._start_ms + (time.monotonic_ns() - self._start_ns) // 1_000_000
+
+
 def monotonic_s() -> float:
     """Return seconds of a clock that never steps; for waits and delays only."""
     return time.monotonic()

@@ -62,6 +62,17 @@ class LifeSafetyHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeHeard:
+    """A test press of the watchdog arrived and was committed: it raises nothing and goes where nobody is disturbed."""
+
+    site: str
+    node: str
+    ref: str
+    seq: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class AlertChanged:
     """An alert was created or took a step; `step` names it."""
 
@@ -125,6 +136,7 @@ Event = (
     | ConditionCleared
     | RepairProven
     | LifeSafetyHeard
+    | ProbeHeard
     | AlertChanged
     | WorkOrderChanged
     | QuarantineChanged

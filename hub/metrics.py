@@ -22,6 +22,7 @@ class Metrics:
         self.left_out = Counter("linli_fields_left_out", "Unknown fields of known kinds", registry=r)
         self.refused = Counter("linli_messages_refused", "Messages refused whole", ["reason"], registry=r)
         self.shed = Counter("linli_messages_shed", "Telemetry messages dropped undecoded under overload", registry=r)
+        self.probes = Counter("linli_probes", "Test presses of the watchdog that were committed", registry=r)
         self.failed_batches = Counter(
             "linli_ingest_failures", "Batches that could not be committed", ["consumer"], registry=r
         )
@@ -39,6 +40,9 @@ class Metrics:
         )
         self.job_errors = Counter("linli_job_errors", "Scheduled jobs that failed or were skipped", ["job"], registry=r)
         self.queue_messages = Gauge("linli_queue_messages", "Messages waiting to be taken", ["consumer"], registry=r)
+        self.step_age = Gauge(
+            "linli_step_age_seconds", "How long a loop's step takes; of the sweep, since the last", ["loop"], registry=r
+        )
         self.influx_backlog = Gauge("linli_influx_backlog_rows", "Log rows not yet written to InfluxDB", registry=r)
 
     def measure(self, gauge: Gauge, read: Callable[[], float]) -> None:

@@ -14,6 +14,7 @@ from hub.events import (
     Event,
     LifeSafetyHeard,
     NodeChanged,
+    ProbeHeard,
     QuarantineChanged,
     RepairProven,
     SosReceiptChanged,
@@ -21,7 +22,13 @@ from hub.events import (
 )
 from hub.notification import service as notification
 from hub.notification.messages import ALERT_ATTENTION, ALERT_NEWS, ORDER_ATTENTION, ORDER_NEWS, Message
-from hub.notification.ports import NotificationRepository, PersonChannelRepository, WebhookRepository
+from hub.notification.ports import (
+    NotificationRepository,
+    PersonChannelRepository,
+    ProbeRepository,
+    WebhookRepository,
+)
+from hub.notification.probe import probe_message
 from hub.notification.stream import StreamKind, StreamRepository
 from hub.notification.texts import shipped_texts
 from hub.vocabulary import FAULTS
@@ -56,6 +63,8 @@ class Unit(Protocol):
     def alerts(self) -> AlertRepository: ...
     @property
     def presses(self) -> PressRepository: ...
+    @property
+    def probes(self) -> ProbeRepository: ...
     @property
     def work_orders(self) -> OrderRepository: ...
     @property
@@ -113,6 +122,12 @@ def verify_order(unit: Unit, event: RepairProven, at_ms: int) -> Iterable[Event]
 def hear_life_safety(unit: Unit, event: LifeSafetyHeard, at_ms: int) -> Iterable[Event]:
     """Somebody calls for help: an alert fires, or the call joins the open one."""
     return alerts.hear_life_safety(unit.alerts, unit.presses, event, new_id=unit.new_id, at_ms=at_ms)
+
+
+def answer_probe(unit: Unit, event: ProbeHeard, at_ms: int) -> Iterable[Event]:
+    """The watchdog tries the way of an SOS: its message goes through the outbox, to nobody."""
+    unit.probes.put(probe_message(event, notification_id=unit.new_id(), at_ms=at_ms))
+    return ()
 
 
 def order_repair(unit: Unit, event: AlertChanged, at_ms: int) -> Iterable[Event]:
@@ -282,6 +297,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Handler, ...]]] = {
     ConditionCleared: (resolve_alert,),
     RepairProven: (verify_order,),
     LifeSafetyHeard: (hear_life_safety,),
+    ProbeHeard: (answer_probe,),
     AlertChanged: (order_repair, close_care, tell_wearers_of_alert, hush_alert, notify_of_alert, stream_alert),
     WorkOrderChanged: (close_alerts, tell_wearers_of_order, hush_order, notify_of_order, stream_order),
     QuarantineChanged: (stream_quarantine,),

@@ -5,7 +5,7 @@ import re
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -17,7 +17,10 @@ from pydantic_settings import (
 
 from hub.errors import InvalidError
 
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
 PREFIX: Final = "LINLI_"
+WATCHDOG_PREFIX: Final = "LINLI_WATCHDOG_"
 _MQTT_URL: Final = re.compile(r"mqtts?://[^\s/]+/?$")
 _DATABASE_URL: Final = re.compile(r"(postgresql|sqlite)(\+\w+)?://\S*$")
 
@@ -52,7 +55,25 @@ class ClockKind(StrEnum):
     MESSAGES = "messages"
 
 
-class Settings(BaseSettings):
+class _Layered(BaseSettings):
+    """Settings of one process: the environment wins over a secret's file, and that over the TOML file."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        prefix = settings_cls.model_config.get("env_prefix", "")
+        toml = InitSettingsSource(settings_cls, _from_toml(f"{prefix}CONFIG"))
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _from_files(settings_cls, prefix)), toml
+
+
+class Settings(_Layered):
     """Everything that can be set; the environment wins over the file."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -92,6 +113,10 @@ class Settings(BaseSettings):
     )
     admin_password: SecretStr | None = Field(
         default=None, description="Password of `admin`; none given: one is made and printed once."
+    )
+    probe_password: SecretStr | None = Field(
+        default=None,
+        description="Password of the watchdog's node at the broker; none given: no test presses are taken.",
     )
     hub_id: str = Field(
         default="hub", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name that acknowledgements carry."
@@ -139,26 +164,51 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del dotenv_settings, file_secret_settings
-        toml = InitSettingsSource(settings_cls, _from_toml(os.environ.get(f"{PREFIX}CONFIG")))
-        return init_settings, env_settings, InitSettingsSource(settings_cls, _from_files(settings_cls)), toml
+
+class WatchdogSettings(_Layered):
+    """What `linli-hub watchdog` goes by: nothing of it comes from the hub, whose fate it must not share."""
+
+    model_config = SettingsConfigDict(env_prefix=WATCHDOG_PREFIX, extra="forbid", frozen=True)
+
+    tell: SecretStr = Field(
+        description="Addresses of apprise, with blanks between: who is told. A webhook is jsons://host/path."
+    )
+    name: str = Field(default="linli", description="What its messages call this installation.")
+    hub_url: str = Field(
+        default="http://127.0.0.1:8080", pattern=r"^https?://\S+$", description="The hub, whose /readyz is asked."
+    )
+    mqtt_url: str = Field(
+        default="mqtt://127.0.0.1:1883",
+        pattern=r"^mqtts?://[^\s/@]+/?$",
+        description="The broker as nodes reach it, without a user.",
+    )
+    mqtt_ca: Path | None = Field(default=None, description="PEM file of the authority behind an mqtts broker.")
+    probe_password: SecretStr | None = Field(
+        default=None, description="The same as the hub's `LINLI_PROBE_PASSWORD`; none given: no test presses are sent."
+    )
+    data_dir: Path = Field(default=Path("linli-watchdog"), description="Folder for what it must not forget.")
+    probe_every_s: float = Field(default=30, ge=1, le=60, description="Seconds between test presses.")
+    silent_s: float = Field(
+        default=45, ge=3, le=3600, description="Seconds of silence after which people are told; above probe_every_s."
+    )
+    repeat_s: float = Field(default=900, ge=5, le=86_400, description="Seconds after which it is told again.")
+
+    @model_validator(mode="after")
+    def _a_press_fits_into_the_silence(self) -> "WatchdogSettings":
+        if self.probe_password is not None and self.silent_s <= self.probe_every_s:
+            message = "silent_s: must be above probe_every_s"
+            raise ValueError(message)
+        return self
 
 
 def load_settings() -> Settings:
     """Return the settings of this process; raises InvalidError with every wrong key and its reason."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise InvalidError(*(_fault(part) for part in error.errors(include_url=False, include_input=False))) from None
+    return _load(Settings, PREFIX)
+
+
+def load_watchdog_settings() -> WatchdogSettings:
+    """Return the settings of the watchdog; raises InvalidError with every wrong key and its reason."""
+    return _load(WatchdogSettings, WATCHDOG_PREFIX)
 
 
 def masked(settings: Settings) -> dict[str, Any]:
@@ -166,21 +216,30 @@ def masked(settings: Settings) -> dict[str, Any]:
     return settings.model_dump(mode="json")
 
 
-def _from_toml(path: str | None) -> dict[str, Any]:
+def _load(kind: type[SettingsT], prefix: str) -> SettingsT:
+    try:
+        return kind()
+    except ValidationError as error:
+        parts = error.errors(include_url=False, include_input=False)
+        raise InvalidError(*(_fault(part, prefix) for part in parts)) from None
+
+
+def _from_toml(variable: str) -> dict[str, Any]:
+    path = os.environ.get(variable)
     if not path:
         return {}
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidError((f"{PREFIX}CONFIG", f"cannot be read: {error}")) from None
+        raise InvalidError((variable, f"cannot be read: {error}")) from None
     except tomllib.TOMLDecodeError as error:
-        raise InvalidError((f"{PREFIX}CONFIG", f"{path} is no TOML: {error}")) from None
+        raise InvalidError((variable, f"{path} is no TOML: {error}")) from None
 
 
-def _from_files(settings_class: type[BaseSettings]) -> dict[str, Any]:
+def _from_files(settings_class: type[BaseSettings], prefix: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in settings_class.model_fields:
-        variable = f"{PREFIX}{name.upper()}_FILE"
+        variable = f"{prefix}{name.upper()}_FILE"
         path = os.environ.get(variable)
         if path:
             try:
@@ -190,11 +249,11 @@ def _from_files(settings_class: type[BaseSettings]) -> dict[str, Any]:
     return found
 
 
-def _fault(part: Any) -> tuple[str, str]:
+def _fault(part: Any, prefix: str) -> tuple[str, str]:
     message = str(part["msg"]).removeprefix("Value error, ")
     location = ".".join(str(step) for step in part["loc"])
     if not location:
         location, _, message = message.partition(": ")
     if part["type"] == "extra_forbidden":
         message = "is not a setting"
-    return f"{PREFIX}{location.upper()}", message
+    return f"{prefix}{location.upper()}", message

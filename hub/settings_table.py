@@ -8,8 +8,10 @@ from typing import Any, Final, get_args
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
-from hub.settings import PREFIX, Settings
+from hub.settings import PREFIX, WATCHDOG_PREFIX, Settings, WatchdogSettings
 
 _HEAD: Final = """\
 # Settings of the hub
@@ -24,14 +26,23 @@ Made from `hub/settings.py` by `make docs`; the edge has its own file ([edge.md]
 
 `linli-hub config check` says what is wrong, key by key; `linli-hub config show` prints what counts, secrets as stars.
 """
-_TYPES: Final = {bool: "boolean", int: "integer", str: "text", Path: "path", SecretStr: "text"}
+_WATCHDOG: Final = """
+## Settings of the watchdog
+
+`linli-hub watchdog` is a process of its own ([operator.md](operator.md#the-watchdog)) with settings of its own, by
+environment, by `LINLI_WATCHDOG_…_FILE`, or by the TOML file that `LINLI_WATCHDOG_CONFIG` names.
+"""
+_TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "text", Path: "path", SecretStr: "text"}
 
 
 def rendered() -> str:
     """Return the page as it is kept under docs/."""
-    rows = ["| name | type | default | what |", "|---|---|---|---|"]
-    rows += [_row(name, field) for name, field in Settings.model_fields.items()]
-    return "\n".join([_HEAD, *rows, ""])
+    return "\n".join([_HEAD, *_table(Settings, PREFIX), _WATCHDOG, *_table(WatchdogSettings, WATCHDOG_PREFIX), ""])
+
+
+def _table(model: type[BaseSettings], prefix: str) -> list[str]:
+    rows = [_row(f"{prefix}{name.upper()}", field) for name, field in model.model_fields.items()]
+    return ["| name | type | default | what |", "|---|---|---|---|", *rows]
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -39,7 +50,7 @@ def _row(name: str, field: FieldInfo) -> str:
     shown = "; ".join(_type(kind) for kind in kinds)
     if SecretStr in kinds:
         shown += ", **secret**"
-    return f"| `{PREFIX}{name.upper()}` | {shown} | {_default(field.default)} | {_cell(field.description or '')} |"
+    return f"| `{name}` | {shown} | {_default(field.default)} | {_cell(field.description or '')} |"
 
 
 def _type(kind: Any) -> str:
@@ -51,6 +62,8 @@ def _type(kind: Any) -> str:
 def _default(value: object) -> str:
     if value is None:
         return ""
+    if value is PydanticUndefined:
+        return "*required*"
     return f"`{value.get_secret_value() if isinstance(value, SecretStr) else value}`"
 
 

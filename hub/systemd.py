@@ -11,10 +11,16 @@ class ServiceManager:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
+        self._watches = bool(environment.get("WATCHDOG_USEC"))
 
     def ready(self) -> None:
         """Tell that the hub serves: stores open, broker connected, address bound."""
         self._tell("READY=1")
+
+    def alive(self) -> None:
+        """Tell a manager that watches this process (`WatchdogSec=`) that it moves; it is to be told again and again."""
+        if self._watches:
+            self._tell("WATCHDOG=1")
 
     def stopping(self) -> None:
         """Tell that the hub ends because it was asked to."""

@@ -81,6 +81,15 @@ FAULTS: Final[Mapping[FaultCode, Fault]] = {
 }
 
 
+PROBE_SITE: Final = "linli-watchdog"
+PROBE_NODE: Final = "probe"
+PROBE_DEVICE: Final = "test-press"
+"""Where the watchdog's test presses come from.
+
+It stands in no registry; whoever registers it makes it an ordinary node, whose SOS are real.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What an alert is about: a facility, else a node, else the site itself.

@@ -13,7 +13,7 @@ import structlog
 
 from hub.notification.digest import compose
 from hub.notification.outbox import Delivery, Notification, Outcome
-from hub.notification.person_channel import PersonChannel, masked, without_secrets
+from hub.notification.person_channel import PersonChannel, masked, scheme_of, without_secrets
 from hub.notification.ports import Target
 from hub.notification.texts import Texts
 
@@ -49,7 +49,7 @@ class AppriseSender:
         found: list[Delivery] = []
         lane = (channel.id, life_safety)
         thread = threading.Thread(
-            target=lambda: found.append(_send(channel, title, text)), name=f"apprise-{channel.id}", daemon=True
+            target=lambda: found.append(deliver(channel.url, title, text)), name=f"apprise-{channel.id}", daemon=True
         )
         with self._lock:
             former = self._under_way.get(lane)
@@ -75,15 +75,16 @@ def check_address(url: str) -> str | None:
     return None if _box_of(url) is not None else "is no address that apprise understands"
 
 
-def _send(channel: PersonChannel, title: str, text: str) -> Delivery:
+def deliver(url: str, title: str, text: str) -> Delivery:
+    """Send one message to one address now; takes as long as its service does, at most some connects and answers."""
     try:
-        box = _box_of(channel.url)
+        box = _box_of(url)
         if box is None:
-            return Delivery(Outcome.GONE, f"{masked(channel.url)} is no address of a service")
-        return _read(box.notify(body=text, title=title, body_format="text"), channel)
+            return Delivery(Outcome.GONE, f"{masked(url)} is no address of a service")
+        return _read(box.notify(body=text, title=title, body_format="text"), url)
     except Exception as error:  # noqa: BLE001 a plugin's bug; its message is not logged, for it may hold the address
-        log.warning("notification.plugin_failed", service=channel.scheme, reason=type(error).__name__)
-        return Delivery(Outcome.RETRY, f"{channel.scheme}: {type(error).__name__}")
+        log.warning("notification.plugin_failed", service=scheme_of(url), reason=type(error).__name__)
+        return Delivery(Outcome.RETRY, f"{scheme_of(url)}: {type(error).__name__}")
 
 
 def _box_of(url: str) -> Any:
@@ -111,7 +112,7 @@ def _box_of(url: str) -> Any:
     return box
 
 
-def _read(result: Any, channel: PersonChannel) -> Delivery:
+def _read(result: Any, url: str) -> Delivery:
     """Return what its one attempt says: a result is never `True`, SUCCESS is 0, and `optional` makes a failure one."""
     from apprise import AppriseResultStatus  # noqa: PLC0415 as above
 
@@ -119,5 +120,5 @@ def _read(result: Any, channel: PersonChannel) -> Delivery:
     if len(results) == 1 and results[0].attempts and results[0].attempts[-1].status is AppriseResultStatus.SUCCESS:
         return Delivery(Outcome.SENT)
     said = [str(entry.message) for one in results for attempt in one.attempts for entry in attempt.logs]
-    reason = without_secrets(" ".join(said[-1:]), channel.url) or str(result.status.name)
-    return Delivery(Outcome.RETRY, f"{channel.scheme}: {reason}"[:_LONGEST_ERROR])
+    reason = without_secrets(" ".join(said[-1:]), url) or str(result.status.name)
+    return Delivery(Outcome.RETRY, f"{scheme_of(url)}: {reason}"[:_LONGEST_ERROR])

@@ -9,6 +9,7 @@ from hub.ingest.lane import LaneState
 from hub.ingest.ports import Transactions
 from hub.ingest.sources import Publisher
 from hub.telemetry.point import LaneKey
+from hub.vocabulary import PROBE_NODE, PROBE_SITE
 from protocols.ack import Ack, Refusal
 from protocols.codec import encode
 from protocols.envelope import SCHEMA
@@ -44,10 +45,18 @@ class Acknowledger:
         self._sos: dict[tuple[str, str], tuple[LaneKey, int]] = {}
         self._lock = Lock()
 
-    def acknowledge(self, state: LaneState, *, hello_uptime_ms: int | None = None, progress: bool = True) -> None:
+    def acknowledge(
+        self,
+        state: LaneState,
+        *,
+        hello_uptime_ms: int | None = None,
+        hello_interval_s: float | None = None,
+        progress: bool = True,
+    ) -> None:
         """Acknowledge a lane up to its high water; without progress or hello at most every 0.2 s.
 
-        Only repeats count towards that: a hole right behind an answer is still told of at once.
+        Only repeats count towards that: a hole right behind an answer is still told of at once. `hello_interval_s` asks
+        the node for another heartbeat.
         """
         key, now_ms = state.key, self._now_ms()
         if not progress and hello_uptime_ms is None:
@@ -58,7 +67,7 @@ class Acknowledger:
         if key.lane is Lane.SOS:
             with self._lock:
                 self._sos[key.site, key.node] = (key, state.high_water)
-        self._send(key, state.high_water, hello_uptime_ms=hello_uptime_ms)
+        self._send(key, state.high_water, hello_uptime_ms=hello_uptime_ms, hello_interval_s=hello_interval_s)
 
     def push_sos(self, site: str, node: str) -> None:
         """Tell a node at once that a stage of its SOS changed.
@@ -75,12 +84,21 @@ class Acknowledger:
         refusal = Refusal(lane=lane, refused=reason, hash=payload_hash)
         self._publisher.publish(NodeAddress(site, node).topic(Channel.ack(lane)), encode(refusal))
 
-    def _send(self, key: LaneKey, high_water: int, *, hello_uptime_ms: int | None = None) -> None:
+    def _send(
+        self,
+        key: LaneKey,
+        high_water: int,
+        *,
+        hello_uptime_ms: int | None = None,
+        hello_interval_s: float | None = None,
+    ) -> None:
         now_ms = self._now_ms()
         receipts = None
         if key.lane is Lane.SOS:
             with self._transactions.read() as unit:
                 receipts = unit.presses.receipts(key.site, key.node, now_ms)
+                if (key.site, key.node) == (PROBE_SITE, PROBE_NODE):
+                    receipts += unit.probes.receipts()
         ack = Ack(
             schema_version=SCHEMA,
             lane=key.lane,
@@ -90,6 +108,7 @@ class Acknowledger:
             hub_gen=self._identity.hub_gen,
             hub_time=format_ms(now_ms),
             uptime_ms=hello_uptime_ms,
+            hello_interval_s=hello_interval_s,
             sos=receipts,
         )
         self._publisher.publish(NodeAddress(key.site, key.node).topic(Channel.ack(key.lane)), encode(ack))

@@ -72,6 +72,8 @@ def decode(incoming: Incoming, directory: Directory) -> Item | None:
     channel = topic.channel
     node = directory.nodes.get((topic.address.site, topic.address.node))
     if node is None:
+        node = directory.probe(topic.address.site, topic.address.node)
+    if node is None:
         rejection = MessageRejection(MessageReason.UNKNOWN_NODE, f"node {topic.address.username} is not registered")
         return _refuse(incoming, topic, rejection, node=None)
     if channel is Channel.STATUS:

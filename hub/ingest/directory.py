@@ -15,7 +15,7 @@ from hub.rules.parameters import (
     NodeOfflineParameters,
     merge,
 )
-from hub.vocabulary import FaultCode
+from hub.vocabulary import PROBE_NODE, PROBE_SITE, FaultCode, rest_id
 
 _NO_OVERRIDE: Final[Mapping[str, Any]] = {}
 
@@ -36,6 +36,11 @@ class NodeEntry:
     id: str
     site: str
     slug: str
+    probe: bool = False
+    """Whether it is the watchdog's, which nobody registered."""
+
+
+PROBE: Final = NodeEntry(rest_id(PROBE_SITE, PROBE_NODE), PROBE_SITE, PROBE_NODE, probe=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,10 @@ class Directory:
     Readers see one entry or another, never half of one.
     """
 
-    def __init__(self) -> None:
-        """Start empty, at version 0."""
+    def __init__(self, *, probe: bool = False) -> None:
+        """Start empty, at version 0; `probe`: the watchdog's node is known beside the registered ones."""
         self.version = 0
+        self._probe = probe
         self.sites: dict[str, SiteEntry] = {}
         self.nodes: dict[tuple[str, str], NodeEntry] = {}
         self.facilities: dict[str, FacilityEntry] = {}
@@ -98,7 +104,11 @@ class Directory:
 
     def node(self, site: str, slug: str) -> NodeEntry | None:
         """Return the node a topic names."""
-        return self.nodes.get((site, slug))
+        return self.nodes.get((site, slug)) or self.probe(site, slug)
+
+    def probe(self, site: str, slug: str) -> NodeEntry | None:
+        """Return the watchdog's node where that is meant and let in; a registered one of its name goes before."""
+        return PROBE if self._probe and site == PROBE.site and slug == PROBE.slug else None
 
     def device(self, site: str, slug: str) -> DeviceEntry | None:
         """Return the device a record names."""

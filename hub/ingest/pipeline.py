@@ -13,6 +13,7 @@ from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem, StatusIt
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.epochs import greet, meet
 from hub.ingest.gathering import Gathering
+from hub.ingest.heartbeat import wanted_interval_s
 from hub.ingest.intake import Intake, unknown_source
 from hub.ingest.judgement import Judgement
 from hub.ingest.lane import LaneState
@@ -202,7 +203,7 @@ class Pipeline:
         self._record_gaps(unit, intake, at_ms)
         for event in intake.events:
             unit.device_events.add(event)
-        unit.emit(*intake.alarms)
+        unit.emit(*intake.alarms, *intake.probes)
         self._supervisor.evaluate(unit, intake, heard, judged)
         unit.lanes.save({key: self._lanes[key] for key in intake.lanes}, intake.lanes.values())
 
@@ -219,9 +220,9 @@ class Pipeline:
             match item:
                 case HelloItem():
                     greet(unit, item)
-                    _hear(heard, item.node, item.received_ms)
+                    _hear(heard, item.node, item.received_ms, sos=item.key.lane is Lane.SOS)
                 case LaneItem():
-                    _hear(heard, item.node, item.received_ms)
+                    _hear(heard, item.node, item.received_ms, sos=item.key.lane is Lane.SOS)
                 case StatusItem():
                     self._supervisor.note_status(unit, item)
                     if not item.retained and item.status.state is not PresenceState.OFFLINE:
@@ -262,7 +263,11 @@ class Pipeline:
         answered: set[LaneKey] = set()
         for item in items:
             if isinstance(item, HelloItem):
-                self._acknowledger.acknowledge(intake.lanes[item.key], hello_uptime_ms=item.hello.uptime_ms)
+                self._acknowledger.acknowledge(
+                    intake.lanes[item.key],
+                    hello_uptime_ms=item.hello.uptime_ms,
+                    hello_interval_s=wanted_interval_s(intake.directory.node_rules(item.key.site), item.hello),
+                )
                 answered.add(item.key)
             elif (
                 isinstance(item, RefusedItem)
@@ -292,6 +297,8 @@ class Pipeline:
                 metrics.duplicates.labels(key.lane).inc(counts.duplicates)
             if counts.left_out:
                 metrics.left_out.inc(counts.left_out)
+        if intake.probes:
+            metrics.probes.inc(len(intake.probes))
         for refused in intake.refused:
             metrics.quarantined.labels(refused.lane, refused.reason).inc()
         for key, gap in intake.gaps:
@@ -326,6 +333,11 @@ class Pipeline:
             self._quarantine(unit, refused)
 
 
-def _hear(heard: dict[str, Heard], node: NodeEntry, at_ms: int) -> None:
+def _hear(heard: dict[str, Heard], node: NodeEntry, at_ms: int, *, sos: bool = False) -> None:
+    if node.probe:
+        return  # the watchdog supervises the hub, not the hub the watchdog
     former = heard.get(node.id)
-    heard[node.id] = Heard(node, at_ms, 1 if former is None else former.contacts + 1)
+    if former is None:
+        heard[node.id] = Heard(node, at_ms, 1, sos)
+    else:
+        heard[node.id] = Heard(node, at_ms, former.contacts + 1, sos or former.sos)

@@ -184,6 +184,14 @@ class PressRepository(Protocol):
         ...
 
 
+class ProbeRepository(Protocol):
+    """What the watchdog is told."""
+
+    def receipts(self) -> list[SosReceipt]:
+        """Return how far its last test press has come."""
+        ...
+
+
 class DirectoryRepository(Protocol):
     """The registry as ingest reads it."""
 
@@ -207,6 +215,8 @@ class Unit(Protocol):
     def states(self) -> StateRepository: ...
     @property
     def presses(self) -> PressRepository: ...
+    @property
+    def probes(self) -> ProbeRepository: ...
     @property
     def directory(self) -> DirectoryRepository: ...
     @property

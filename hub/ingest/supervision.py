@@ -38,6 +38,8 @@ class Heard:
     node: NodeEntry
     at_ms: int
     contacts: int
+    sos: bool = False
+    """Whether one of them came in its SOS lane."""
 
 
 class Supervisor:
@@ -46,9 +48,13 @@ class Supervisor:
     Everything happens inside a state transaction, so one thread at a time.
     """
 
-    def __init__(self, directory: Directory) -> None:
-        """Start without states; those of nodes are loaded by `start`, those of facilities when they are needed."""
+    def __init__(self, directory: Directory, *, sos_lanes: bool = True) -> None:
+        """Start without states; those of nodes are loaded by `start`, those of facilities when they are needed.
+
+        Hellos move no simulated time, so there their absence from `sos_lanes` says nothing.
+        """
         self._directory = directory
+        self._sos_lanes = sos_lanes
         self._facilities: dict[str, FacilityState] = {}
         self._nodes: dict[str, NodeState] = {}
         self._steady: dict[str, Steady] = {}
@@ -154,7 +160,8 @@ class Supervisor:
             parameters = self._directory.node_rules(contact.node.site)
             state, effects = former or NodeState(), ()
             for _ in range(contact.contacts if state.offline or state.heard_since_return is not None else 1):
-                state, said = node_rule.note_contact(parameters, state, at_ms=contact.at_ms)
+                sos = contact.sos and self._sos_lanes
+                state, said = node_rule.note_contact(parameters, state, at_ms=contact.at_ms, sos=sos)
                 effects += said
             changed[node_id] = state
             subject = Subject(contact.node.site, node=node_id)

@@ -11,6 +11,7 @@ from hub.errors import StorageError
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Incoming, Source
 from hub.metrics import Metrics
+from hub.pulse import Pulse
 
 log = structlog.get_logger("hub.ingest")
 
@@ -52,6 +53,7 @@ class Worker:
         self._taken_bytes = 0
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self.pulse = Pulse()
 
     def start(self) -> None:
         """Begin to take messages."""
@@ -83,18 +85,26 @@ class Worker:
         self._queue.put(incoming)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            batch = self._next_batch()
-            if not batch:
-                continue
-            try:
-                self._pipeline.process(batch)
-            except StorageError as error:
-                log.error("ingest.commit_failed", consumer=self._name, messages=len(batch), reason=str(error))  # noqa: TRY400 one line says it
-                self._stopping.wait(self._retry_s)
-            except Exception as error:  # nobody else takes this consumer's messages: its thread must not end
-                log.exception("ingest.batch_failed", consumer=self._name, messages=len(batch), reason=str(error))
-                self._stopping.wait(self._retry_s)
+        try:
+            while not self._stopping.is_set():
+                batch = self._next_batch()
+                if batch:
+                    self._take(batch)
+        finally:
+            if not self._stopping.is_set():
+                self.pulse.step()  # this thread takes none any more
+
+    def _take(self, batch: list[Incoming]) -> None:
+        self.pulse.step()
+        try:
+            self._pipeline.process(batch)
+        except StorageError as error:
+            log.error("ingest.commit_failed", consumer=self._name, messages=len(batch), reason=str(error))  # noqa: TRY400 one line says it
+            self._stopping.wait(self._retry_s)
+        except Exception as error:  # nobody else takes this consumer's messages: its thread must not end
+            log.exception("ingest.batch_failed", consumer=self._name, messages=len(batch), reason=str(error))
+            self._stopping.wait(self._retry_s)
+        self.pulse.rest()
 
     def _next_batch(self) -> list[Incoming]:
         first = self._queue.get()

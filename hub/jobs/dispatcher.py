@@ -17,7 +17,7 @@ import structlog
 
 from hub.alerts import service as alerts
 from hub.alerts.ports import AlertRepository, PressRepository
-from hub.events import AlertChanged, Event, WorkOrderChanged
+from hub.events import AlertChanged, Event, ProbeHeard, SosReceiptChanged, WorkOrderChanged
 from hub.fault_points import FaultPoint, passed
 from hub.notification import outbox
 from hub.notification import service as notification
@@ -26,6 +26,8 @@ from hub.notification.outbox import Channel, Delivery, Notification, Notificatio
 from hub.notification.pace import Wait
 from hub.notification.person_channel import PersonChannel
 from hub.notification.ports import NotificationRepository, PersonChannelRepository, Sender, Target, WebhookRepository
+from hub.notification.probe import PROBE
+from hub.pulse import Pulse
 from hub.vocabulary import FAULTS
 from hub.workorders.ports import OrderRepository
 
@@ -43,7 +45,8 @@ A person's channel takes all that is due, as one message.
 _BATCH: Final = 200
 _CLASSES_OF_LIFE: Final = frozenset(fault.fault_class for fault in FAULTS.values() if fault.life_safety)
 
-_LONGEST_RUN: Final = {Channel.CONSOLE: CONSOLE_RUN, Channel.WEBHOOK: 1, Channel.APPRISE: _BATCH}
+_WITHOUT_TARGET: Final = frozenset({Channel.CONSOLE, Channel.SINK})
+_LONGEST_RUN: Final = {Channel.CONSOLE: CONSOLE_RUN, Channel.WEBHOOK: 1, Channel.APPRISE: _BATCH, Channel.SINK: _BATCH}
 
 log = structlog.get_logger("hub.notification")
 
@@ -123,6 +126,11 @@ class Dispatcher:
             for life_safety, workers in ((True, LIFE_SAFETY_SENDERS), (False, OTHER_SENDERS))
         )
 
+    @property
+    def pulses(self) -> Mapping[str, Pulse]:
+        """Whether each lane moves."""
+        return {lane.name: lane.pulse for lane in self._lanes}
+
     def hear(self, events: tuple[Event, ...]) -> None:
         """Wake the lanes for which something was committed that people are told of."""
         told = {told_of(event) for event in events}
@@ -158,13 +166,14 @@ class _Lane:
         on_attempt: Callable[[Attempt], None],
     ) -> None:
         self.life_safety = life_safety
+        self.pulse = Pulse()
         self._workers = workers
         self._read = read
         self._begin = begin
         self._senders = senders
         self._now_ms = now_ms
         self._on_attempt = on_attempt
-        self._name = "notify-life-safety" if life_safety else "notify-rest"
+        self.name = "notify-life-safety" if life_safety else "notify-rest"
         self._condition = threading.Condition()
         self._woken = False
         self._ending = False
@@ -180,8 +189,8 @@ class _Lane:
     def start(self) -> None:
         if self._thread is not None:
             return
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix=self._name)
-        self._thread = threading.Thread(target=self._run, args=(self._pool,), name=self._name, daemon=True)
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix=self.name)
+        self._thread = threading.Thread(target=self._run, args=(self._pool,), name=self.name, daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
@@ -204,15 +213,17 @@ class _Lane:
     def _run(self, pool: ThreadPoolExecutor) -> None:
         while True:
             try:
+                self.pulse.step()
                 wait_s = self._turn(pool)
             except Exception as error:  # a store that is away for a while must not end the sending of SOS
-                log.exception("notification.turn_failed", lane=self._name, reason=str(error))
+                log.exception("notification.turn_failed", lane=self.name, reason=str(error))
                 wait_s = LONGEST_WAIT_S
             with self._condition:
                 if not self._woken and not self._ending:
                     self._condition.wait(wait_s)
                 self._woken = False
                 if self._ending:
+                    self.pulse.rest()
                     return
 
     def _turn(self, pool: ThreadPoolExecutor) -> float:
@@ -260,7 +271,7 @@ class _Lane:
 
     def _leased(self, unit: DispatchUnit, rows: Sequence[Notification], at_ms: int) -> _Run | None:
         target = _target(unit, rows[0])
-        if target is None and rows[0].channel is not Channel.CONSOLE:
+        if target is None and rows[0].channel not in _WITHOUT_TARGET:
             for row in rows:
                 unit.notifications.save(outbox.cancel(row), was=row.state, attempts=row.attempts)
             return None
@@ -322,6 +333,8 @@ class _Lane:
 
 def told_of(event: Event) -> bool | None:
     """Tell whether what people are told of an event asks for help; None where they are told nothing."""
+    if isinstance(event, ProbeHeard):
+        return True  # it takes the way of an SOS
     if isinstance(event, AlertChanged):
         attention, news, about_life = ALERT_ATTENTION, ALERT_NEWS, FAULTS[event.fault_code].life_safety
     elif isinstance(event, WorkOrderChanged):
@@ -353,9 +366,9 @@ def _runs(found: Sequence[Notification]) -> list[list[Notification]]:
 
 
 def _target(unit: DispatchUnit, row: Notification) -> Target | None:
-    """Return where the row goes; None for the console, and where nothing may go any more."""
+    """Return where the row goes; None for console and sink, and where nothing may go any more."""
     match row.channel:
-        case Channel.CONSOLE:
+        case Channel.CONSOLE | Channel.SINK:
             return None
         case Channel.WEBHOOK:
             target = unit.webhooks.get(row.target)
@@ -375,6 +388,8 @@ def _kept(unit: DispatchUnit, row: Notification, delivery: Delivery, at_ms: int)
     )
     if arrived and row.life_safety and row.alert is not None:
         unit.emit(*alerts.mark_notified(unit.alerts, unit.presses, row.alert, at_ms=at_ms))
+    if arrived and row.step == PROBE:
+        unit.emit(SosReceiptChanged(row.site, row.target))
     if arrived and row.step == TEST:
         notification.verified(unit.person_channels, row.target, at_ms=at_ms)
     return settled

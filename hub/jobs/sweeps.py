@@ -10,6 +10,7 @@ from hub.clock import MessageClock
 from hub.ingest import ports
 from hub.ingest.renewal import Renewal
 from hub.ingest.supervision import Supervisor
+from hub.pulse import Pulse
 from hub.workorders import service as work_orders
 from hub.workorders.ports import OrderRepository, RuleParametersPort
 
@@ -48,11 +49,13 @@ class Sweeps:
         self._renewal = renewal
         self._supervisor = supervisor
         self._now_ms = now_ms
+        self.pulse = Pulse()
 
     def run(self) -> None:
         """Do everything that is due now, by the rules of now."""
         self._renewal.renew()
         self._run_at(self._now_ms())
+        self.pulse.step()  # its age is that of the last sweep that came to its end
 
     def advance(self, clock: MessageClock, to_ms: int) -> None:
         """Move simulated time to `to_ms`; every deadline on the way is met at its own time."""

@@ -23,6 +23,8 @@ class Channel(StrEnum):
     WEBHOOK = "webhook"
     APPRISE = "apprise"
     """A person's own channel, at any of the services that apprise knows."""
+    SINK = "sink"
+    """Nobody: where the watchdog's test presses end."""
 
 
 class NotificationState(StrEnum):

@@ -57,6 +57,14 @@ class NotificationRepository(Protocol):
         ...
 
 
+class ProbeRepository(Protocol):
+    """The watchdog's test press."""
+
+    def put(self, message: Notification) -> None:
+        """Write the message of a test press in place of the one before."""
+        ...
+
+
 class WebhookRepository(Protocol):
     """The webhooks of the sites."""
 

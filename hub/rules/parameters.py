@@ -72,9 +72,13 @@ class CommunicationFailureParameters:
 
 @dataclass(frozen=True, slots=True)
 class NodeOfflineParameters:
-    """Offline when nothing was heard for `after_s`."""
+    """Offline when nothing was heard for `after_s`, or nothing in an SOS lane that has spoken for `sos_after_s`.
+
+    80 s are three heartbeats of 20 s and as much margin: somebody is told of a way for SOS that died within 90 s.
+    """
 
     after_s: float = 90
+    sos_after_s: float = 80
     verify_window_s: float = 3_600
     review_s: float = 0
 
@@ -144,7 +148,7 @@ def _fault(name: str, value: object, known: set[str]) -> str | None:
         return "must be a number"
     if name.endswith("_percent"):
         return None if 0 <= value <= 100 else "must be from 0 to 100"
-    if name == "after_s":
+    if name in {"after_s", "sos_after_s"}:
         return None if 0 < value <= LONGEST_S else f"must be above 0 and at most {LONGEST_S}"
     if name.endswith("_s"):
         return None if 0 <= value <= LONGEST_S else f"must be from 0 to {LONGEST_S}"

@@ -19,6 +19,8 @@ class RuleReason(StrEnum):
     DEVICE_SILENT = "device_silent"
     DEVICE_HEARD = "device_heard"
     NODE_SILENT = "node_silent"
+    SOS_LANE_SILENT = "sos_lane_silent"
+    """The node's way for SOS is silent, whatever else it says."""
     NODE_HEARD = "node_heard"
     NODE_EXPLAINS = "node_explains"
     """The device is silent because its node is: suppressed."""

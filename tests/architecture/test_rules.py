@@ -10,7 +10,7 @@ import pytest
 from tests.architecture.checkout import PACKAGES, ROOT, sources, text
 
 PYPROJECT = ROOT / "pyproject.toml"
-NO_NOUN = {"api", "dashboard", "mqtt", "jobs", "storage", "channels", "ingest", "sheets", "upkeep"}
+NO_NOUN = {"api", "dashboard", "mqtt", "jobs", "storage", "channels", "ingest", "sheets", "upkeep", "watchdog"}
 """The hub's packages that do I/O, or wait for those that do; every other package of it is a noun."""
 WAIVER = re.compile(r"#\s*(?:noqa|type: ignore|pyright: ignore)\b[^#]*")
 REASONED = re.compile(r"#\s*(?:noqa: [A-Z]+\d+(?:, ?[A-Z]+\d+)*|pyright: ignore\[\w+(?:, ?\w+)*\]) (?:- )?\S")

@@ -5,6 +5,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
 
+from hub.pulse import Pulse
+
 
 class Priority(IntEnum):
     """Who goes first when several wait to write."""
@@ -25,6 +27,7 @@ class Gate:
         """Start open."""
         self._condition = threading.Condition()
         self._held = False
+        self.pulse = Pulse()
         self._waiting = [0] * len(Priority)
 
     @contextmanager
@@ -36,9 +39,11 @@ class Gate:
                 self._condition.wait()
             self._waiting[priority] -= 1
             self._held = True
+            self.pulse.step()
         try:
             yield
         finally:
             with self._condition:
                 self._held = False
+                self.pulse.rest()
                 self._condition.notify_all()

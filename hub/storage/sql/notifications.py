@@ -137,10 +137,11 @@ class SqlNotifications:
 
     def get(self, notification_id: str) -> Notification | None:
         row = _GET.first(self._connection, {"row_id": notification_id})
-        return None if row is None else _notification(row)
+        return None if row is None else read_notification(row)
 
     def find(self, query: NotificationQuery) -> Sequence[Notification]:
-        statement = select(notifications).order_by(notifications.c.id.desc()).limit(query.limit)
+        told = notifications.c.channel != Channel.SINK.value
+        statement = select(notifications).where(told).order_by(notifications.c.id.desc()).limit(query.limit)
         if query.sites is not None:
             seen = notifications.c.site.in_(query.sites)
             own = false() if query.own is None else notifications.c.person == query.own
@@ -157,7 +158,7 @@ class SqlNotifications:
             statement = statement.where(_BY_RECEIPT[query.state])
         if query.before is not None:
             statement = statement.where(notifications.c.id < query.before)
-        return [_notification(row) for row in self._connection.execute(statement)]
+        return [read_notification(row) for row in self._connection.execute(statement)]
 
     def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
         names = {"for_life": life_safety, "now_ms": at_ms, "at_most": limit}
@@ -165,7 +166,7 @@ class SqlNotifications:
             rows = self._connection.execute(_DUE_ELSEWHERE, {**names, "busy": list(busy)}).all()
         else:
             rows = _DUE.all(self._connection, names)
-        return [_notification(row) for row in rows]
+        return [read_notification(row) for row in rows]
 
     def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
         waits = _NEXT_DUE.first(self._connection, {"for_life": life_safety, "after_ms": after_ms}) or ()
@@ -194,6 +195,32 @@ class SqlNotifications:
         return _NAMES[crews].scalar(self._connection, {"named": crew}) or crew
 
 
+def read_notification(row: Any) -> Notification:
+    """Return a row of the table as what it stands for."""
+    return Notification(
+        id=row.id,
+        site=row.site,
+        alert=row.alert,
+        work_order=row.work_order,
+        step=row.step,
+        channel=Channel(row.channel),
+        target=row.target,
+        person=row.person,
+        body=row.body,
+        life_safety=row.life_safety,
+        state=NotificationState(row.state),
+        attempts=row.attempts,
+        created_at_ms=row.created_at_ms,
+        due_at_ms=row.due_at_ms,
+        next_attempt_ms=row.next_attempt_ms,
+        leased_until_ms=row.leased_until_ms,
+        sent_at_ms=row.sent_at_ms,
+        delivered_at_ms=row.delivered_at_ms,
+        failed_at_ms=row.failed_at_ms,
+        error=row.error,
+    )
+
+
 def _values(row: Notification) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -217,28 +244,3 @@ def _values(row: Notification) -> dict[str, Any]:
         "failed_at_ms": row.failed_at_ms,
         "error": row.error,
     }
-
-
-def _notification(row: Any) -> Notification:
-    return Notification(
-        id=row.id,
-        site=row.site,
-        alert=row.alert,
-        work_order=row.work_order,
-        step=row.step,
-        channel=Channel(row.channel),
-        target=row.target,
-        person=row.person,
-        body=row.body,
-        life_safety=row.life_safety,
-        state=NotificationState(row.state),
-        attempts=row.attempts,
-        created_at_ms=row.created_at_ms,
-        due_at_ms=row.due_at_ms,
-        next_attempt_ms=row.next_attempt_ms,
-        leased_until_ms=row.leased_until_ms,
-        sent_at_ms=row.sent_at_ms,
-        delivered_at_ms=row.delivered_at_ms,
-        failed_at_ms=row.failed_at_ms,
-        error=row.error,
-    )

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from hub.errors import StorageError
 from hub.events import Event
 from hub.fault_points import FaultPoint, passed
+from hub.pulse import Pulse
 from hub.storage.sql.access import SqlAccess
 from hub.storage.sql.alerts import SqlAlerts
 from hub.storage.sql.audit import SqlAudit
@@ -29,6 +30,7 @@ from hub.storage.sql.overview import SqlOverview
 from hub.storage.sql.people import SqlCrews, SqlPeople
 from hub.storage.sql.person_channels import SqlPersonChannels
 from hub.storage.sql.presses import SqlPresses
+from hub.storage.sql.probes import SqlProbes
 from hub.storage.sql.quarantine import SqlQuarantine
 from hub.storage.sql.registry import SqlRegistry
 from hub.storage.sql.rule_parameters import SqlRuleParameters
@@ -70,6 +72,7 @@ class SqlUnit:
         self.states = SqlStates(connection)
         self.alerts = SqlAlerts(connection)
         self.presses = SqlPresses(connection)
+        self.probes = SqlProbes(connection)
         self.work_orders = SqlWorkOrders(connection)
         self.notifications = SqlNotifications(connection)
         self.webhooks = SqlWebhooks(connection)
@@ -163,6 +166,11 @@ class SqlTransactions:
         if happened:
             for listener in self._listeners:
                 listener(happened)
+
+    @property
+    def pulse(self) -> Pulse:
+        """Whether the gate is handed on."""
+        return self._gate.pulse
 
     def life_safety(self, *, at_ms: int | None = None) -> AbstractContextManager[SqlUnit]:
         """Open a transaction that waits for nobody but the one under way; its reactions happen at `at_ms`, else now."""

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from edge.settings import load_settings as load_edge_settings
-from hub.settings import BrokerAdminKind, Settings, load_settings
+from hub.settings import WATCHDOG_PREFIX, BrokerAdminKind, Settings, WatchdogSettings, load_settings
 from simulators.cli import app
 from tests.integration.docker.dockerfile import parse_dockerfile
 from tests.integration.docker.shipped import (
@@ -50,6 +50,20 @@ def test_every_variable_of_the_hub_is_a_setting() -> None:
     given = {name for name in SERVER["hub"]["environment"] if name.startswith("LINLI_")}
     assert {name.removesuffix("_FILE") for name in given} <= known
     assert len({name.removesuffix("_FILE") for name in given}) == len(given)
+
+
+def test_every_variable_of_the_watchdog_is_a_setting_and_every_secret_comes_by_file() -> None:
+    given = set(SERVER["watchdog"]["environment"])
+    fields = {f"{WATCHDOG_PREFIX}{name.upper()}": field for name, field in WatchdogSettings.model_fields.items()}
+    assert {name.removesuffix("_FILE") for name in given} <= set(fields)
+    secret = {name for name, field in fields.items() if "SecretStr" in str(field.annotation)}
+    assert {f"{name}_FILE" for name in secret} <= given
+    assert secret & given == set()
+
+
+def test_the_watchdog_waits_for_nobody() -> None:
+    assert "depends_on" not in SERVER["watchdog"]
+    assert SERVER["watchdog"]["command"] == ["watchdog"]
 
 
 def test_secrets_of_the_hub_come_by_file_alone() -> None:

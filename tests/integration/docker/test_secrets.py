@@ -7,8 +7,8 @@ import pytest
 
 from tests.integration.docker.shipped import DOCKER, make_certificates, make_secrets, secret_files
 
-BY_HAND = {"edge_password"}
-"""The hub makes it with the credentials of the simulated node."""
+BY_HAND = {"edge_password", "watchdog_tell"}
+"""The hub makes it with the credentials of the simulated node; somebody says whom the watchdog tells."""
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -90,7 +90,7 @@ def test_the_hub_of_compose_serves_on_its_real_neighbours(
     with httpx2.Client(base_url=hub.url, trust_env=False) as client:
         ready: dict[str, Any] = client.get("/readyz").json()
         assert {name: part["status"] for name, part in ready["parts"].items()} == dict.fromkeys(
-            ("state", "telemetry", "broker", "influxdb"), "ok"
+            ("state", "telemetry", "broker", "progress", "influxdb"), "ok"
         )
         password = Path(hub.environment["LINLI_ADMIN_PASSWORD_FILE"]).read_text(encoding="utf-8").strip()
         form = {"username": "admin", "password": password}

@@ -31,6 +31,14 @@ def test_the_service_manager_hears_when_the_hub_serves_and_when_it_stops(manager
     assert heard(manager) == ["READY=1", "STOPPING=1"]
 
 
+def test_a_manager_that_watches_hears_that_the_hub_moves(manager: socket) -> None:
+    environment = {"NOTIFY_SOCKET": manager.getsockname()}
+    ServiceManager(environment).alive()
+    assert heard(manager) == []
+    ServiceManager({**environment, "WATCHDOG_USEC": "60000000"}).alive()
+    assert heard(manager) == ["WATCHDOG=1"]
+
+
 def test_an_address_in_the_abstract_namespace_is_reached() -> None:
     with socket(AF_UNIX, SOCK_DGRAM) as listener:
         listener.bind("")
