@@ -33,6 +33,7 @@ from edge.outbox import Opened, Reset, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
 from edge.settings import DeviceSettings, EdgeSettings, LocalCondition, LocalRuleSettings, check_ca, read_password
 from edge.uplink.courier import Courier
+from edge.uplink.memory_courier import MemoryCourier
 from edge.watchdog import Watchdog
 from protocols.events import EventName
 from protocols.lanes import Lane
@@ -180,6 +181,9 @@ def _loop(parts: _Parts, links: dict[LinkName, Link]) -> Loop:
             draw=parts.random.random,
             machine=parts.machine,
             home=settings.hub_id,
+        ),
+        memory=MemoryCourier(
+            publish=partial(publish, Channel.records(Lane.SOS)), boot=outbox.boot, new_epoch=new_epoch
         ),
         calls=calls,
         outputs=Outputs(bound, parts.devices, facts=outbox, boot=outbox.boot),

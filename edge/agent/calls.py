@@ -70,12 +70,18 @@ class Calls:
         self._unstored.clear()
         self._changed(moment)
 
-    def unstored(self, device: str, ref: str) -> None:
-        """A call could not even be written down: its device must show that until it is."""
-        self._unstored.add(device)
+    def unstored(self, calls: Sequence[tuple[str, str, bool]]) -> None:
+        """Calls (device, ref, whether a hub has it) that could not be written down: their devices must show that.
+
+        What a hub has is shown as sent: somebody knows.
+        """
+        self._unstored = {device for device, _, _ in calls}
         for shower in self._showers:
-            if not shower.calls_for_help or shower.slug == device:
-                self._show(shower, ref, CallShown.FAILED)
+            mine = [call for call in calls if not shower.calls_for_help or call[0] == shower.slug]
+            worst = [call for call in mine if not call[2]] or mine
+            if worst:
+                _, ref, sent = worst[-1]
+                self._show(shower, ref, CallShown.SENT if sent else CallShown.FAILED)
 
     def lit(self, receipt: SosReceipt, at_home: bool, moment: Moment) -> None:  # noqa: FBT001 the courier's callback
         """A hub lists a call; another than the home hub only proves that it was sent."""

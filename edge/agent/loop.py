@@ -15,6 +15,8 @@ from edge.errors import OutboxError
 from edge.link import Arrived, LinkDown, LinkEvent, LinkName, LinkUp, NotTaken
 from edge.outbox import Draft, Outbox
 from edge.uplink.courier import Courier
+from edge.uplink.memory_courier import MemoryCourier
+from edge.uplink.memory_lane import MemoryCall
 from edge.watchdog import Watchdog
 from protocols.ack import Ack
 from protocols.codec import decode_ack, encode
@@ -66,6 +68,7 @@ class Loop:
         clock: Clock,
         outbox: Outbox,
         courier: Courier,
+        memory: MemoryCourier,
         calls: Calls,
         outputs: Outputs,
         upkeep: Upkeep,
@@ -80,6 +83,7 @@ class Loop:
         self._clock = clock
         self._outbox = outbox
         self._courier = courier
+        self._memory = memory
         self._calls = calls
         self._outputs = outputs
         self._upkeep = upkeep
@@ -129,6 +133,7 @@ class Loop:
                 self._linked(item, moment)
         self._store(moment, everything=False)
         self._courier.tick(moment)
+        self._memory.tick(moment)
         self._calls.tick(moment)
         self._outputs.tick(self._calls.open, self._calls.unwritten, moment)
         self._keep_up(moment)
@@ -153,8 +158,7 @@ class Loop:
     def _patience_s(self) -> float:
         now_ms = int(self._clock.monotonic_s() * 1_000)
         due = [self._upkeep.due_ms]
-        if (wake_ms := self._courier.wake_ms()) is not None:
-            due.append(wake_ms)
+        due += [wake_ms for each in (self._courier, self._memory) if (wake_ms := each.wake_ms()) is not None]
         if self._group_due_ms is not None:
             due.append(max(self._group_due_ms, self._again_ms))
         return max(0.0, (min(due) - now_ms) / 1_000)
@@ -180,16 +184,32 @@ class Loop:
             _log.error("reading.lost", extra={"device": lost.device, "why": "the disk takes nothing"})
 
     def _store_calls(self, moment: Moment) -> None:
-        """Commit calls for help alone and at once, then show that they are stored."""
-        if not self._urgent or moment.uptime_ms < self._again_ms:
+        """Commit calls for help alone and at once, then show that they are stored; else they go out from memory."""
+        if not self._urgent:
             return
-        if self._commit(self._drafts_of(self._urgent, moment), moment):
+        if moment.uptime_ms < self._again_ms:
+            if len(self._urgent) > self._memory.held:
+                self._hold_calls(moment)
+        elif self._commit(self._drafts_of(self._urgent, moment), moment):
             self._urgent.clear()
+            self._memory.stored()
             self._calls.stored(moment)
             self._courier.appended({Lane.SOS}, moment)
         else:
-            for item, ref in self._urgent:
-                self._calls.unstored(item.device, ref)
+            self._hold_calls(moment)
+
+    def _hold_calls(self, moment: Moment) -> None:
+        held: list[MemoryCall] = []
+        for item, ref in self._urgent:
+            draft = event_draft(item.device, item.occurrence, ref=ref, moment=moment)
+            if isinstance(draft, Draft):
+                synced = moment.state is ClockState.SYNCED
+                held.append(MemoryCall(ref=ref, event=item.occurrence.event, body=draft.body, synced=synced))
+        self._memory.hold(held, moment)
+        self._show_unstored()
+
+    def _show_unstored(self) -> None:
+        self._calls.unstored([(item.device, ref, self._memory.has_sent(ref)) for item, ref in self._urgent])
 
     def _store(self, moment: Moment, *, everything: bool) -> None:
         """Commit events at once, and readings with them or when their group is full or due."""
@@ -247,6 +267,8 @@ class Loop:
                 if link is LinkName.REST:
                     self._rest.publish(*self.status(PresenceState.ONLINE), retain=True)
                 self._courier.connected(LANES[link], moment, largest_packet=largest)
+                if link is LinkName.SOS:
+                    self._memory.connected(moment)
             case LinkDown(link=link, reason=reason, refused=refused):
                 if self._told.get(link) != reason:
                     self._told[link] = reason
@@ -272,6 +294,9 @@ class Loop:
             return
         if isinstance(answer, Ack):
             self._learn(answer, moment)
+            if lane is Lane.SOS and self._urgent:
+                self._memory.answered(answer)
+                self._show_unstored()
         self._courier.answered(lane, answer, moment)
 
     def _learn(self, ack: Ack, moment: Moment) -> None:
@@ -282,7 +307,13 @@ class Loop:
         if ack.uptime_ms is not None:
             self._clock.learn(from_ms(hub_ms), asked_ms=ack.uptime_ms, answered_ms=moment.uptime_ms)
             if ack.lane is Lane.SOS and ack.sos is not None and ack.epoch == self._outbox.epoch:
-                self._calls.listed({receipt.ref for receipt in ack.sos}, moment)
+                self._listed({receipt.ref for receipt in ack.sos}, moment)
+
+    def _listed(self, refs: set[str], moment: Moment) -> None:
+        try:
+            self._calls.listed(refs, moment)
+        except OutboxError as error:
+            _log.error("outbox.failed", extra={"why": str(error)})
 
 
 def presence(address: NodeAddress, state: PresenceState, *, boot: str, version: str) -> tuple[str, bytes]:

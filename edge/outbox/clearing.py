@@ -71,8 +71,8 @@ class Clearing:
         return pages * size, free * size
 
     def give_back(self, *, pages: int) -> None:
-        """Return free pages to the file system."""
-        self._database.rows(f"PRAGMA incremental_vacuum({pages:d})")
+        """Return free pages to the file system; raises OutboxError."""
+        self._database.give_back(pages=pages)
 
     def _drop_through(self, lane: Lane, through: int) -> bool:
         number = LANE_NUMBERS[lane]

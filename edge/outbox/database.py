@@ -96,6 +96,13 @@ class Database:
                 raise OutboxError(f"outbox: {error}") from error
             raise
 
+    def give_back(self, *, pages: int) -> None:
+        """Return free pages to the file system; raises OutboxError where the disk does not take even that."""
+        try:
+            self.rows(f"PRAGMA incremental_vacuum({pages:d})")
+        except sqlite3.OperationalError as error:
+            raise OutboxError(f"outbox: {error}") from error
+
     def create(self, *, epoch: str) -> None:
         """Make the tables of a new outbox."""
         with self.transaction():

@@ -125,7 +125,7 @@ def test_a_device_that_makes_calls_shows_only_its_own() -> None:
 
 def test_a_call_that_could_not_be_stored_is_shown_as_failed_at_once() -> None:
     own, other, desk = Light("band-07", calls_for_help=True), Light("band-08", calls_for_help=True), Light()
-    Calls(Book(), [own, other, desk], boot=BOOT).unstored("band-07", "a:1")
+    Calls(Book(), [own, other, desk], boot=BOOT).unstored([("band-07", "a:1", False)])
     assert (own.stages, other.stages, desk.stages) == (["failed"], [], ["failed"])
 
 

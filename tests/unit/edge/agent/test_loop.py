@@ -19,6 +19,7 @@ from edge.link import Arrived, LinkDown, LinkName, LinkUp
 from edge.local_rules import BinFullRule, SosRule
 from edge.outbox import Opened, open_outbox
 from edge.uplink.courier import Courier
+from edge.uplink.memory_courier import MemoryCourier
 from edge.watchdog import Watchdog
 from protocols.envelope import ClockState
 from protocols.lanes import Lane
@@ -86,12 +87,18 @@ class Node:
         self.now_ms = 0
         self.inbox: Inbox = SimpleQueue()
         calls = Calls(opened.outbox.calls, [self.light], boot=opened.outbox.boot)
+        epochs = iter(["1" * 16, "2" * 16])
         self.loop = Loop(
             inbox=self.inbox,
             clock=Clock(ClockSource.SYSTEM, uptime_s=lambda: self.now_ms / 1_000, wall=lambda: self.moment.at),
             outbox=opened.outbox,
             courier=Courier(
                 opened.outbox, publish=self._publish, lit=calls.lit, draw=lambda: 0.5, machine="pi", home=None
+            ),
+            memory=MemoryCourier(
+                publish=lambda payload: self._publish(Channel.SOS, payload),
+                boot=opened.outbox.boot,
+                new_epoch=lambda: next(epochs),
             ),
             calls=calls,
             outputs=Outputs(
@@ -149,7 +156,18 @@ def node(tmp_path: Path) -> Generator[Node]:
     node = Node(opened)
     node.at(0, LinkUp(LinkName.SOS), LinkUp(LinkName.REST))
     yield node
+    clear(node)
     opened.close(in_order=True)
+
+
+def fill(node: Node) -> None:
+    """Let the disk take nothing more."""
+    node.opened.outbox.database.rows("PRAGMA query_only = 1")
+
+
+def clear(node: Node) -> None:
+    """Let there be room again."""
+    node.opened.outbox.database.rows("PRAGMA query_only = 0")
 
 
 def sampled(level: float, *, uptime_ms: int = 0) -> Sampled:
@@ -220,13 +238,68 @@ def test_what_the_disk_does_not_take_is_held_and_tried_again(node: Node) -> None
     outbox.database.rows("PRAGMA query_only = 1")
     node.at(1_000, pressed(), opened_lid(), sampled(1))
     node.at(1_500)
-    assert node.light.stages == ["failed"]
+    assert node.light.stages == ["failed", "sent"]
     outbox.database.rows("PRAGMA query_only = 0")
     node.at(1_900)
     assert stored(node, Lane.SOS) == 0, "not every turn knocks at a full disk"
     node.at(2_000)
-    assert node.light.stages == ["failed", "stored", "sent"]
+    assert node.light.stages == ["failed", "sent", "stored", "sent"]
     assert [stored(node, lane) for lane in Lane] == [1, 1, 1]
+
+
+def test_a_call_that_cannot_be_stored_is_sent_from_memory_until_the_hub_has_it(node: Node) -> None:
+    fill(node)
+    node.cut = True
+    node.at(1_000, pressed())
+    node.at(1_100, pressed("band-07:2"))
+    assert node.light.stages == ["failed", "failed"]
+    node.sent.clear()
+    node.at(1_400)
+    assert node.sent == []
+    node.cut = False
+    node.at(1_600)
+    assert node.sent == [Channel.SOS]
+    assert node.light.stages[-1] == "sent"
+    assert {record.ref for record in node.hub.books["1" * 16, Lane.SOS].records.values()} == {"band-07:1", "band-07:2"}
+    assert node.siren.signals == ["siren"], "nobody has heard it yet"
+    node.sent.clear()
+    node.at(1_999)
+    node.at(9_000)
+    assert Channel.SOS not in node.sent, "what the hub has is not said again"
+
+
+def test_calls_sent_from_memory_are_sent_by_the_outbox_as_well_once_there_is_room(node: Node) -> None:
+    for ref, epoch in (("band-07:1", "1" * 16), ("band-07:2", "2" * 16)):
+        fill(node)
+        node.at(node.now_ms + 1_000, pressed(ref))
+        assert [record.ref for record in node.hub.books[epoch, Lane.SOS].records.values()] == [ref]
+        clear(node)
+        node.at(node.now_ms + 1_000)
+    own = node.hub.books["e" * 16, Lane.SOS]
+    assert [record.ref for record in own.records.values()] == ["band-07:1", "band-07:2"]
+    assert node.opened.outbox.marks(Lane.SOS).done == 2
+    assert {hello.epoch for hello in node.hub.hellos} == {"e" * 16}, "no hello closes the epoch of the outbox"
+
+
+def test_a_call_that_cannot_be_stored_waits_for_its_connection_only(node: Node) -> None:
+    fill(node)
+    node.at(1_000, LinkDown(LinkName.SOS, "gone"))
+    node.cut = True
+    node.at(2_000, pressed())
+    node.at(2_600)
+    node.cut = False
+    node.at(2_700, LinkUp(LinkName.SOS))
+    assert node.light.stages[-1] == "sent"
+
+
+def test_a_list_of_the_hub_that_cannot_be_noted_ends_nothing(node: Node) -> None:
+    node.at(1_000, pressed())
+    node.hub.calls.clear()
+    node.opened.outbox.database.rows("PRAGMA query_only = 1")
+    assert node.at(700_000)
+    node.opened.outbox.database.rows("PRAGMA query_only = 0")
+    node.at(800_000)
+    assert [call.closed_at is not None for call in node.opened.outbox.calls.calls()] == [True]
 
 
 def test_a_disk_that_takes_nothing_stops_neither_loop_nor_lanes(node: Node) -> None:
