@@ -18,8 +18,10 @@ DEMO_READY := $(if $(wildcard .venv/ready-dev),.venv/ready-dev,.venv/ready-demo)
 SYNC = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes
 LINLI = $(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+# pip takes a platform at its word and infers none that is older.
+PI_PLATFORMS := $(patsubst %,--platform manylinux%_aarch64,_2_34 _2_28 _2_17 2014)
 
-.PHONY: help setup demo test check docs format bench servers client lock clean
+.PHONY: help setup demo test check docs format bench servers client lock wheels clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -67,6 +69,17 @@ lock: .venv/ready-dev ## Renew requirements/*.txt from pyproject.toml
 	for extra in demo hub postgres edge sim; do $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	$(COMPILE) -c requirements/dev.txt requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE) --upgrade requirements/client.in -o requirements/client.txt
+
+wheels: .venv/ready-bootstrap ## Show that a 64-bit Raspberry Pi gets edge and hub as ready wheels; asks the package index
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; for python in 3.11 3.13; do \
+	$(UV) pip compile --quiet --extra gpio --extra serial --python-version $$python --python-platform aarch64-manylinux_2_34 --only-binary :all: \
+	  --generate-hashes --no-emit-index-url --no-header -c requirements/edge.txt pyproject.toml -o "$$folder/edge+gpio+serial.txt"; \
+	for list in requirements/edge.txt "$$folder/edge+gpio+serial.txt" requirements/hub.txt requirements/postgres.txt; do \
+	  name=$$(basename "$$list" .txt); into="$$folder/$$python/$$name"; \
+	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: \
+	    --implementation cp --python-version $$python $(PI_PLATFORMS) --dest "$$into" -r "$$list"; \
+	  echo "Python $$python, $$name: $$(ls "$$into" | wc -l) wheels, $$(du -s --block-size=kB --apparent-size "$$into" | cut -f1)"; \
+	done; done
 
 clean: ## Remove the environment and what tools left; the cache of servers stays
 	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

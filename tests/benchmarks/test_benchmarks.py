@@ -1,6 +1,7 @@
 """The benchmarks work: each with tiny numbers, on real servers. What they measure here says nothing."""
 
 import json
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from protocols.codec import DecodedLaneMessage, decode_hello, decode_lane_messag
 from protocols.hello import Hello
 from protocols.lanes import Lane
 from tests.benchmarks import edge_agent, hub_start, ingest, sos, webhook
+from tests.benchmarks.child import Child
 from tests.benchmarks.community import Place, TelemetryLane
 from tests.benchmarks.measured import Report, percentile
 from tests.benchmarks.node_red import flows
@@ -73,7 +75,30 @@ def test_a_hub_starts_on_the_directory_that_is_made_for_it(stage: Stage) -> None
 def test_the_edge_agent_is_measured_while_it_delivers(stage: Stage) -> None:
     report = Report()
     edge_agent.measure(stage, report)
-    assert told(report, edge_agent.BENCHMARK)["linli", "memory"] > 0
+    figures = told(report, edge_agent.BENCHMARK)
+    for agent in (edge_agent.LINLI, edge_agent.OUT_OF_STEP):
+        assert figures[agent, "memory"] > 0
+        assert 0 < figures[agent, "exec → connected"] < 30
+        assert figures[agent, "written"] >= 0
+    assert (edge_agent.BARE_SQLITE, "written") in figures
+
+
+def test_the_floor_of_the_edge_commits_each_of_its_records_alone(tmp_path: Path) -> None:
+    with Child.python("tests.benchmarks.bare_sqlite", str(tmp_path / "bare.db"), "3", "60", "143") as floor:
+        floor.await_line("ready", within_s=30)
+        wal = tmp_path / "bare.db-wal"
+        deadline_s = time.monotonic() + 10
+        while len(committed := _commits(wal.read_bytes())) < 4:
+            assert time.monotonic() < deadline_s, committed
+            time.sleep(0.02)
+    assert len(committed) == 4, "the table, and three records"
+
+
+def _commits(wal: bytes) -> list[int]:
+    """Pages of the database after each commit that a write-ahead log holds (sqlite.org, file format, section 4)."""
+    header, frame = 32, 24 + 4096
+    sizes = [int.from_bytes(wal[at + 4 : at + 8], "big") for at in range(header, len(wal) - frame + 1, frame)]
+    return [size for size in sizes if size]
 
 
 @pytest.mark.parametrize(("records", "smallest", "largest"), [(20, 4_000, 4_500), (1, 340, 390)])
