@@ -105,7 +105,7 @@ class IngestHarness:
             self.engine, react=self._react, now_ms=self._now, new_id=new_ulid, gate=self.gate
         )
         self.transactions.listen(self.happened.extend)
-        self.registry = Directory()
+        self.registry = self.a_directory()
         renewal = Renewal(self.registry, self.transactions, now_ms=self._now)
         renewal.renew()
         self.supervisor = Supervisor(self.registry)
@@ -127,6 +127,10 @@ class IngestHarness:
             for name in ("sos", "rest")
         }
 
+    def a_directory(self) -> Directory:
+        """Return an empty directory."""
+        return Directory()
+
     def publish(self, topic: str, payload: bytes) -> None:
         """Keep what the hub answers."""
         self.answers.append((topic, json.loads(payload)))
@@ -138,6 +142,7 @@ class IngestHarness:
         *records: dict[str, Any],
         node: str = "pi-1",
         epoch: str = EPOCH,
+        address: NodeAddress | None = None,
         **header: Any,
     ) -> None:
         """Deliver one lane message."""
@@ -151,7 +156,7 @@ class IngestHarness:
             "records": records,
             **header,
         }
-        self.deliver(Channel.records(lane), json.dumps(message).encode(), node=node)
+        self.deliver(Channel.records(lane), json.dumps(message).encode(), node=node, address=address)
 
     def hello(
         self, lane: Lane, next_seq: int, *, epoch: str = EPOCH, boot: str = BOOT, said_lane: str | None = None
@@ -170,10 +175,13 @@ class IngestHarness:
         }
         self.deliver(Channel.hello(lane), json.dumps(hello).encode())
 
-    def deliver(self, channel: Channel, payload: bytes, *, node: str = "pi-1") -> None:
+    def deliver(
+        self, channel: Channel, payload: bytes, *, node: str = "pi-1", address: NodeAddress | None = None
+    ) -> None:
         """Deliver a payload as it is."""
         pipeline = self.pipelines["sos" if channel.lane is Lane.SOS else "rest"]
-        pipeline.process([Incoming(NodeAddress("demo", node).topic(channel), payload, self.now_ms)])
+        topic = (address or NodeAddress("demo", node)).topic(channel)
+        pipeline.process([Incoming(topic, payload, self.now_ms)])
 
     def tell(self) -> None:
         """Have ingest hear that the registry changed, as a person's commit does."""

@@ -2,10 +2,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hub.rules.node import NodeState, note_contact, note_sleeping, wake
+from hub.rules.node import NodeState, hello_interval_s, note_contact, note_sleeping, wake
 from hub.rules.parameters import NodeOfflineParameters
 from hub.rules.rule import Cleared, Effect, Proven, Raised, RuleReason
 from hub.vocabulary import FaultCode
+from protocols.lanes import Lane
 from tests.unit.hub.rules.timeline import START_MS, ms
 
 
@@ -18,8 +19,8 @@ class NodeStory:
     listening_since: float | None = 0.0
     reasons: list[RuleReason] = field(default_factory=list[RuleReason])
 
-    def heard(self, second: float) -> str:
-        return self._take(*note_contact(self.parameters, self._stored(), at_ms=ms(second)))
+    def heard(self, second: float, *, sos: bool = False) -> str:
+        return self._take(*note_contact(self.parameters, self._stored(), at_ms=ms(second), sos=sos))
 
     def sleeping(self, second: float, until: float | None) -> str:
         said = self.heard(second)
@@ -173,3 +174,113 @@ def test_a_contact_that_arrives_out_of_order_takes_nothing_back(node: NodeStory)
     node.heard(100)
     node.heard(50)
     assert node.due == 190
+
+
+def test_an_sos_lane_that_is_silent_alone_is_missed_after_80_seconds(node: NodeStory) -> None:
+    node.heard(0, sos=True)
+    for second in range(10, 200, 10):
+        if second == 80:
+            assert node.wake(79.9) == ""
+            assert node.wake(80) == "raised"
+            assert node.reasons == [RuleReason.SOS_LANE_SILENT]
+        assert node.heard(second) == ""
+    assert node.wake(200) == ""
+
+
+def test_telemetry_does_not_clear_a_silent_sos_lane_and_an_sos_hello_does(node: NodeStory) -> None:
+    node.heard(0, sos=True)
+    node.heard(79)
+    node.wake(80)
+    assert node.heard(81) == ""
+    assert node.heard(100, sos=True) == "cleared"
+    assert node.heard(101) == ""
+    assert node.heard(102) == "proven"
+
+
+def test_a_node_that_never_spoke_in_its_sos_lane_is_not_missed_there(node: NodeStory) -> None:
+    for second in range(0, 600, 60):
+        node.heard(second)
+        assert node.wake(second + 59) == ""
+
+
+def test_what_is_silent_altogether_explains_its_devices_also_after_its_sos_lane_was_missed(node: NodeStory) -> None:
+    node.heard(0, sos=True)
+    node.wake(80)
+    assert node.due == 90
+    assert not node.state.offline
+    node.wake(90)
+    assert node.state.offline
+    assert node.due is None
+    assert node.heard(300) == ""  # its other connection is still to come back
+    assert node.heard(301, sos=True) == "cleared"
+
+
+def test_whoever_comes_back_by_telemetry_has_its_whole_time_for_the_sos_lane(node: NodeStory) -> None:
+    node.parameters = NodeOfflineParameters(after_s=10)
+    node.heard(0, sos=True)
+    assert node.wake(10) == "raised"
+    assert node.heard(500) == "cleared"
+    for second in range(505, 580, 5):
+        node.heard(second)
+        assert node.wake(second) == ""
+    node.heard(580)
+    assert node.wake(580) == "raised"
+    assert node.reasons == [RuleReason.SOS_LANE_SILENT]
+
+
+def test_neither_the_hubs_downtime_nor_a_planned_sleep_is_silence_of_the_sos_lane(node: NodeStory) -> None:
+    node.heard(0, sos=True)
+    node.listening_since = 1_000
+    node.heard(1_010)
+    assert node.wake(1_079) == ""
+    assert node.wake(1_080) == "raised"
+    asleep = NodeStory()
+    asleep.heard(0, sos=True)
+    asleep.sleeping(5, until=3_600)
+    assert asleep.due == 3_680
+    assert asleep.wake(3_679) == ""
+
+
+def test_more_patience_with_the_sos_lane_clears_at_once(node: NodeStory) -> None:
+    node.heard(0, sos=True)
+    node.heard(79)
+    node.wake(80)
+    node.heard(120)
+    node.parameters = NodeOfflineParameters(sos_after_s=600)
+    assert node.wake(130) == "cleared"
+    assert node.reasons == [RuleReason.PARAMETERS_CHANGED]
+    assert node.due == 210
+
+
+def test_a_state_of_an_earlier_release_is_read() -> None:
+    assert NodeState.decode("[5000,95000,null,null,false]") == NodeState(5_000, 95_000)
+
+
+@pytest.mark.parametrize("fails_after", [0.0, 0.1, 7.3, 19.9])
+def test_by_default_somebody_is_told_within_90_seconds_wherever_between_two_hellos_it_fails(fails_after: float) -> None:
+    """Hellos every 20 s, a sweep every second: the failure of everything, and of the SOS lane alone."""
+    for goes_on in (False, True):
+        node = NodeStory()
+        for beat in range(6):
+            node.heard(20 * beat, sos=True)
+        failed = 100 + fails_after
+        for second in range(101, 400):
+            if goes_on:
+                node.heard(second + 0.5)
+            if second > failed and node.wake(second) == "raised":
+                break
+        assert second - failed <= 81
+        assert second - 100 >= 60 + 20  # three hellos missed, and a margin
+
+
+def test_three_hellos_can_be_missed_whatever_the_patience() -> None:
+    default = NodeOfflineParameters()
+    assert hello_interval_s(default, Lane.SOS) == 20
+    assert hello_interval_s(default, Lane.EVENT) == hello_interval_s(default, Lane.TELEMETRY) == 60
+    patient = NodeOfflineParameters(after_s=86_400, sos_after_s=43_200)
+    assert hello_interval_s(patient, Lane.SOS) == 3_600
+    assert hello_interval_s(patient, Lane.TELEMETRY) == 60
+    hasty = NodeOfflineParameters(after_s=40)
+    assert hello_interval_s(hasty, Lane.SOS) == 10
+    assert hello_interval_s(hasty, Lane.EVENT) == 20
+    assert hello_interval_s(NodeOfflineParameters(after_s=1), Lane.SOS) == 5
