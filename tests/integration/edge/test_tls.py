@@ -26,11 +26,12 @@ def tls_port(tmp_path: Path) -> Generator[int]:
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificates of this test")
     ca = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-nodes", "-days", "2"]
-    openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", *ca)
+    openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", *ca, "-addext", "keyUsage=critical,keyCertSign")
     openssl(
         tmp_path, "req", "-newkey", "rsa:2048", "-keyout", "key.pem", "-out", "csr", "-subj", f"/CN={NAME}", "-nodes"
     )
-    (tmp_path / "names").write_text(f"subjectAltName=IP:{NAME}\n")
+    # From Python 3.13 on a certificate that does not name its authority's key is refused.
+    (tmp_path / "names").write_text(f"subjectAltName=IP:{NAME}\nauthorityKeyIdentifier=keyid\n")
     signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "cert.pem", "-days", "1"]
     openssl(tmp_path, "x509", "-req", "-in", "csr", *signed, "-extfile", "names")
     for path in tmp_path.iterdir():
