@@ -11,7 +11,7 @@ from typing import Final
 
 from simulators.servers.cache import cache_directory
 from simulators.servers.errors import ServerMissing
-from tests.benchmarks import edge_agent, hub_start, ingest, sos, webhook
+from tests.benchmarks import drain, edge_agent, hub_start, ingest, sos, webhook
 from tests.benchmarks.measured import Report
 from tests.benchmarks.stage import Sizes, Stage
 
@@ -21,6 +21,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Stage, Report], None]]] = {
     "webhook": webhook.measure,
     "start": hub_start.measure,
     "edge": edge_agent.measure,
+    "drain": drain.measure,
 }
 
 

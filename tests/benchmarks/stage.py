@@ -35,6 +35,8 @@ class Sizes:
     conditions: int = 200
     facilities: tuple[int, ...] = (1_000, 10_000, 100_000)
     edge_s: float = 90.0
+    drained: int = 200_000
+    """Records of the outbox that is drained."""
     settle_s: float = 1.0
     """How long what was started is left alone before it is measured."""
     warm_up_s: float = 3.0

@@ -10,7 +10,7 @@ import pytest
 from protocols.codec import DecodedLaneMessage, decode_hello, decode_lane_message
 from protocols.hello import Hello
 from protocols.lanes import Lane
-from tests.benchmarks import edge_agent, hub_start, ingest, sos, webhook
+from tests.benchmarks import drain, edge_agent, hub_start, ingest, sos, webhook
 from tests.benchmarks.child import Child
 from tests.benchmarks.community import Place, TelemetryLane
 from tests.benchmarks.measured import Report, percentile
@@ -27,6 +27,7 @@ TINY = Sizes(
     conditions=3,
     facilities=(10,),
     edge_s=0.5,
+    drained=400,
     settle_s=0,
     warm_up_s=0.2,
     neighbour=False,
@@ -50,6 +51,14 @@ def test_every_reading_of_a_run_reaches_influxdb_and_its_cost_is_told(stage: Sta
     assert figures["linli", "readings a second"] > 0
     assert figures["linli", "peak memory"] > figures["bare paho", "peak memory"] > 0
     assert figures["linli", "CPU ÷ bare paho"] > 0
+
+
+def test_an_outbox_is_drained_to_its_last_record(stage: Stage) -> None:
+    report = Report()
+    drain.measure(stage, report)
+    figures = told(report, drain.BENCHMARK)
+    assert figures["linli", "records a second"] > 0
+    assert figures["linli", "outbox of a million"] > 0
 
 
 def test_every_press_is_answered_beside_telemetry(stage: Stage) -> None:
