@@ -11,6 +11,8 @@ from typing import Final
 
 LONGEST_LOOK_MS: Final = 15_000
 """The watchdog looks every half second; a longer pause was its own."""
+BEGINNING: Final = 3
+"""This part of the patience is some three answers that did not come."""
 WORSE_AFTER_MS: Final = 60_000
 """What joins within this time is told with the next repeat."""
 
@@ -140,14 +142,20 @@ def observe(
 
 
 def troubles_of(patience: Patience, state: Vigil, *, at_ms: int) -> tuple[Trouble, ...]:
-    """Return what has been silent for too long, the worst first."""
+    """Return what has been silent for too long, the worst first.
+
+    Once the chain has been, a hub that has begun to miss its answers is named with it: it is one failure.
+    """
     before_ms = at_ms - patience.silent_ms
+    chain = patience.chain and _since(state, state.chain_ms) <= before_ms
+    if chain:
+        before_ms = at_ms - patience.silent_ms // BEGINNING
     found: list[Trouble] = []
     if _since(state, state.hub_heard_ms) <= before_ms:
         found.append(Trouble.HUB_SILENT)
     elif _since(state, state.hub_well_ms) <= before_ms:
         found.append(Trouble.HUB_UNWELL)
-    if patience.chain and _since(state, state.chain_ms) <= before_ms:
+    if chain:
         found.append(Trouble.CHAIN_SILENT)
     return tuple(found)
 
