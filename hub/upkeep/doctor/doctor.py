@@ -6,6 +6,7 @@ from typing import Final
 
 from hub.clock import WallClock
 from hub.settings import Settings
+from hub.upkeep.doctor.backups import check_backup
 from hub.upkeep.doctor.broker import check_broker
 from hub.upkeep.doctor.finding import Finding, Verdict
 from hub.upkeep.doctor.machine import check_clock, check_disk
@@ -33,6 +34,7 @@ def examine(settings: Settings, *, on_check: Callable[[int, int], None] = lambda
         ("InfluxDB", lambda: check_influx(settings, now_ms=now_ms)),
         ("clock", lambda: check_clock(settings)),
         ("disk", lambda: check_disk(settings)),
+        ("backup", lambda: check_backup(settings, now_ms=now_ms)),
     ]
     n_checks = len(checks) + 1
     found = run_checks(checks, on_check=lambda done: on_check(done, n_checks))

@@ -23,7 +23,9 @@ TOLERATED_S: Final = 2.0
 _STATE: Final = "state database"
 _TELEMETRY: Final = "telemetry store"
 _INFLUX: Final = "InfluxDB"
-_RESTORE: Final = "stop the hub, keep a copy of the file, restore the newest backup (docs/deployment.md)"
+_RESTORE: Final = (
+    "stop the hub, linli-hub restore --force the newest backup (docs/deployment.md); it keeps the old file"
+)
 
 
 def check_state(settings: Settings) -> list[Finding]:

@@ -68,15 +68,21 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_printable,
     )
     filters: Any = made.filters
     filters.update(line=_line, column=_column)
     return made
 
 
+def _printable(value: object) -> object:
+    """Return a text without what a printer or terminal would obey; anything else as it is."""
+    return "".join(sign if sign.isprintable() else " " for sign in value) if isinstance(value, str) else value
+
+
 def _line(text: str) -> str:
-    """Return a text on one line, without what a printer or terminal would obey."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    """Return a text on one line."""
+    return " ".join(str(_printable(text)).split())
 
 
 def _column(text: str, width: int) -> str:

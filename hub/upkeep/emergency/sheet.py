@@ -177,11 +177,13 @@ class _Reading:
         heard = "" if by is None else self._names.person(by) or by
         if heard and alert.acknowledged_at_ms is not None:
             heard = f"{heard} {_instant(alert.acknowledged_at_ms, zone)}"
+        presses = self._unit.presses.of_alert(alert.id)
+        since_ms = min((press.at_ms for press in presses), default=alert.fired_at_ms)
         return Call(
             what=_both(f"fault_code.{alert.fault_code}"),
             where=self._names.subject(alert.subject),
-            since=_instant(alert.fired_at_ms, zone),
-            ago=self._ago(alert.fired_at_ms),
+            since=_instant(since_ms, zone),
+            ago=self._ago(since_ms),
             state=_both(f"alert_state.{alert.state}"),
             presses=len(alert.refs),
             heard_by=heard,

@@ -1,12 +1,14 @@
 """Backup and restore of real stores by the command line: what comes back, and every refusal in one line."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -167,6 +169,42 @@ def test_what_was_backed_up_comes_back_under_a_new_generation(desk: Desk) -> Non
     assert (desk.data / "broker" / "passwords").read_text() == "demo.pi-1:$7$x\n"
     assert json.loads((desk.data / "also" / "settings.json").read_text())["mqtt_url"] == "**********"
     assert not [path for path in desk.data.iterdir() if path.name.startswith(RESTORING)]
+
+
+def test_a_backup_under_load_never_claims_more_than_it_holds(desk: Desk, tmp_path: Path) -> None:
+    """A hub commits telemetry, then state; a backup of the two in the other order would lose what lies between."""
+    store = SqliteTelemetryStore.open(desk.data / "telemetry.db")
+    engine = open_engine(desk.url)
+    transactions = SqlTransactions(engine, react=react, now_ms=now_ms, new_id=new_ulid)
+    begun, over = threading.Event(), threading.Event()
+
+    def commit_on_and_on() -> None:
+        for high_water in itertools.count(501):
+            store.append([LaneBatch(KEY, high_water, ())])
+            with transactions.begin() as unit:
+                unit.meta.set("test_high_water", str(high_water))
+            begun.set()
+            if over.is_set():
+                return
+
+    hub = threading.Thread(target=commit_on_and_on)
+    hub.start()
+    begun.wait()
+    try:
+        files = [desk.take(target=desk.backups / f"{n}.age") for n in range(3)]
+    finally:
+        over.set()
+        hub.join()
+        store.close()
+        engine.dispose()
+    for file in files:
+        with open_archive(file, desk.key) as archive:
+            archive.extract(tmp_path / file.name)
+        with closing(sqlite3.connect(tmp_path / file.name / "state.db")) as state:
+            claimed = int(state.execute("SELECT value FROM meta WHERE key = 'test_high_water'").fetchone()[0])
+        with closing(sqlite3.connect(tmp_path / file.name / "telemetry.db")) as telemetry:
+            (held,) = telemetry.execute("SELECT high_water FROM marks").fetchone()
+        assert 500 < claimed < held, "equal would mean that nothing was committed between the copies: no test"
 
 
 @pytest.mark.postgres
