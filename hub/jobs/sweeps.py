@@ -7,6 +7,7 @@ from typing import Protocol
 from hub.alerts import service as alerts
 from hub.alerts.ports import AlertRepository
 from hub.clock import MessageClock
+from hub.errors import StorageError
 from hub.ingest import ports
 from hub.ingest.renewal import Renewal
 from hub.ingest.supervision import Supervisor
@@ -53,8 +54,12 @@ class Sweeps:
 
     def run(self) -> None:
         """Do everything that is due now, by the rules of now."""
-        self._renewal.renew()
-        self._run_at(self._now_ms())
+        try:
+            self._renewal.renew()
+            self._run_at(self._now_ms())
+        except StorageError:
+            self.pulse.step()  # a store that is away is told by its own part of readiness: to be restarted is no help
+            raise
         self.pulse.step()  # its age is that of the last sweep that came to its end
 
     def advance(self, clock: MessageClock, to_ms: int) -> None:
