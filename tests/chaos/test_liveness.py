@@ -22,6 +22,7 @@ from tests.chaos.liveness import (
     silent_edges,
     stage,
 )
+from tests.chaos.liveness_timeline import control, worst
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(300)]
 LATE_S = 4.0
@@ -109,3 +110,11 @@ def test_a_wrong_password_or_nobody_to_tell_is_one_line(at: Stage, tmp_path: Pat
     untold = run_hub("watchdog", "--test", settings={"WATCHDOG_TELL": "json://127.0.0.1:9/"})
     assert untold.code == 1
     assert untold.out.startswith("json: ")
+
+
+def test_by_the_defaults_people_are_told_within_90_and_60_seconds_and_the_controls_are_caught() -> None:
+    told = worst(7, times=10)
+    assert all(took_s is not None for took_s in told.values()), told
+    assert max(told["edge silent"] or 0, told["SOS lane silent"] or 0) <= 90 - LATE_S
+    assert max(told["hub silent"] or 0, told["chain silent"] or 0) <= 60 - LATE_S
+    assert control(7)["caught"], control(7)
