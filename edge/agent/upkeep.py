@@ -8,6 +8,7 @@ from typing import Any, Final
 from edge.clock import Moment
 from edge.outbox import Outbox
 from edge.outbox.clearing import Clearing
+from edge.outbox.reserve import BYTES as RESERVED_BYTES
 from edge.retention import RESERVE_BYTES, Room, Sizes, room
 from protocols.envelope import ClockState
 from protocols.events import EventName
@@ -101,6 +102,9 @@ class Upkeep:
         before, self._room = self._room, room(sizes)
         if self._room is Room.FULL and before is not Room.FULL:
             self._report(EventName.LOW_DISK, {"outbox_mb": file >> 20, "disk_free_mb": disk_free >> 20})
+        reserve = self._outbox.reserve
+        if reserve is not None and not reserve.is_laid and disk_free >= self._min_disk_free + RESERVED_BYTES:
+            reserve.lay()
         if self._room is Room.AMPLE:
             if free > _GIVE_BACK_FROM:
                 self._clearing.give_back(pages=_PAGES_AT_ONCE)

@@ -10,6 +10,7 @@ from typing import Final, TextIO
 
 from edge.errors import DataDirLocked, OutboxError
 from edge.outbox.database import FILE_NAME, Database
+from edge.outbox.reserve import Reserve
 from edge.outbox.salvage import salvage
 from edge.outbox.store import Outbox
 from protocols.hello import NewEpochBecause
@@ -52,11 +53,15 @@ def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Ca
         lock = _lock(data_dir)
     except OSError as error:
         raise OutboxError(f"data_dir {data_dir}: {error.strerror}") from error
+    reserve = Reserve(data_dir)
     try:
-        outbox, reset = _open(data_dir / FILE_NAME, known=(data_dir / _MARK).exists(), boot=boot, new_epoch=new_epoch)
-        reset = _compare_machine(outbox, machine) or reset
-        outbox.set_fact("clean", "0")
-        (data_dir / _MARK).touch()
+        try:
+            outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch)
+        except (sqlite3.OperationalError, OutboxError):
+            if not reserve.give_up():
+                raise
+            outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch)
+        outbox.reserve = reserve
         return Opened(outbox=outbox, lock=lock, reset=reset)
     except (sqlite3.Error, OSError) as error:
         lock.close()
@@ -84,10 +89,25 @@ def holder_of(data_dir: Path) -> str | None:
     return None
 
 
+def _begin(
+    data_dir: Path, *, machine: str | None, boot: str, new_epoch: Callable[[], str]
+) -> tuple[Outbox, Reset | None]:
+    known = (data_dir / _MARK).exists()
+    outbox, reset = _open(data_dir / FILE_NAME, known=known, boot=boot, new_epoch=new_epoch)
+    try:
+        reset = _compare_machine(outbox, machine) or reset
+        outbox.set_fact("clean", "0")
+        (data_dir / _MARK).touch()
+    except BaseException:
+        outbox.database.close()
+        raise
+    return outbox, reset
+
+
 def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> tuple[Outbox, Reset | None]:
     database, fault = _try(path)
     if database is not None:
-        return Outbox(database, boot=boot, new_epoch=new_epoch), None
+        return _outbox(database, boot=boot, new_epoch=new_epoch), None
     epoch = new_epoch()
     kept = _set_aside(path, name=epoch) if fault is not None else None
     outbox = _create(path, boot=boot, epoch=epoch, new_epoch=new_epoch)
@@ -123,8 +143,20 @@ def _try(path: Path) -> tuple[Database | None, str | None]:
 
 def _create(path: Path, *, boot: str, epoch: str, new_epoch: Callable[[], str]) -> Outbox:
     database = Database(path)
-    database.create(epoch=epoch)
-    return Outbox(database, boot=boot, new_epoch=new_epoch)
+    try:
+        database.create(epoch=epoch)
+    except BaseException:
+        database.close()
+        raise
+    return _outbox(database, boot=boot, new_epoch=new_epoch)
+
+
+def _outbox(database: Database, *, boot: str, new_epoch: Callable[[], str]) -> Outbox:
+    try:
+        return Outbox(database, boot=boot, new_epoch=new_epoch)
+    except BaseException:
+        database.close()
+        raise
 
 
 def _compare_machine(outbox: Outbox, machine: str | None) -> Reset | None:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from edge.errors import OutboxError
 from edge.outbox.callbook import CallBook
 from edge.outbox.database import LANE_NUMBERS, Database
 from edge.outbox.packing import DamagedRecordError, pack, unpack
+from edge.outbox.reserve import Reserve
 from edge.outbox.rows import Draft, LaneMarks, Row, Salvaged, gap_row
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
@@ -16,6 +18,8 @@ from protocols.lanes import Lane
 
 _MARK_EVERY_MS: Final = 600_000
 """Grain in which it is noted when rows were done; they are kept for 72 h."""
+_BEFORE: Final = "lane = ? AND seq = (SELECT max(seq) FROM records WHERE lane = ? AND seq < ?)"
+"""The row before a seq: a gap that reaches it can be no other, and no question may walk through a million rows."""
 
 
 class Outbox:
@@ -27,6 +31,8 @@ class Outbox:
         self._new_epoch = new_epoch
         self._boot = boot
         self.calls = CallBook(database)
+        self.reserve: Reserve | None = None
+        """Room that an append may take on a full disk."""
         rows = {row[0]: LaneMarks(*row[1:]) for row in database.rows("SELECT lane, next, done, released FROM lanes")}
         self._marks = {lane: rows[number] for lane, number in LANE_NUMBERS.items()}
         self._facts: dict[str, str] = dict(database.rows("SELECT name, value FROM facts"))
@@ -92,11 +98,21 @@ class Outbox:
         self, drafts: Sequence[Draft], *, at: datetime, uptime_ms: int, synced: bool, flowing: Collection[Lane] = ()
     ) -> None:
         """Commit records in order, each with the next seq of its lane; those of `flowing` lanes may leave at once."""
-        stamped = [(draft.lane, self._boot_id, synced, draft.body) for draft in drafts]
-        with self._database.transaction():
-            marks = self._insert(stamped, flowing=flowing)
-            calls = [draft.call for draft in drafts if draft.call is not None]
-            self.calls.add(calls, at=format_instant(at), uptime_ms=uptime_ms, boot=self._boot)
+
+        def commit() -> dict[Lane, LaneMarks]:
+            stamped = [(draft.lane, self._boot_id, synced, draft.body) for draft in drafts]
+            with self._database.transaction():
+                marks = self._insert(stamped, flowing=flowing)
+                calls = [draft.call for draft in drafts if draft.call is not None]
+                self.calls.add(calls, at=format_instant(at), uptime_ms=uptime_ms, boot=self._boot)
+            return marks
+
+        try:
+            marks = commit()
+        except OutboxError:
+            if self.reserve is None or not self.reserve.give_up():
+                raise
+            marks = commit()
         self._marks = marks
         self._unsaved.clear()
 
@@ -149,8 +165,8 @@ class Outbox:
         number, last = LANE_NUMBERS[lane], self._marks[lane].next - 1
         rows: list[Row] = []
         covering = self._database.row(
-            "SELECT through, body FROM records WHERE lane = ? AND seq < ? AND through >= ? ORDER BY seq DESC LIMIT 1",
-            (number, first, first),
+            f"SELECT through, body FROM records WHERE {_BEFORE} AND through >= ?",  # noqa: S608 our own text
+            (number, number, first, first),
         )
         if covering is not None:
             rows.append(gap_row(first, covering[0], reason=GapReason(covering[1].decode()), boot=self._boot))
@@ -184,13 +200,13 @@ class Outbox:
         with self._database.transaction():
             for first, last in ranges:
                 before = self._database.row(
-                    "SELECT seq FROM records WHERE lane = ? AND seq < ? AND through = ? AND body = ?",
-                    (number, first, first - 1, word),
+                    f"SELECT seq FROM records WHERE {_BEFORE} AND through = ? AND body = ?",  # noqa: S608 our own text
+                    (number, number, first, first - 1, word),
                 )
                 start = before[0] if before else first
                 run(
-                    "UPDATE records SET through = ? WHERE lane = ? AND seq < ? AND through >= ?",
-                    (start - 1, number, start, start),
+                    f"UPDATE records SET through = ? WHERE {_BEFORE} AND through >= ?",  # noqa: S608 our own text
+                    (start - 1, number, number, start, start),
                 )
                 run("DELETE FROM records WHERE lane = ? AND seq BETWEEN ? AND ?", (number, start, last))
                 run("INSERT INTO records VALUES (?, ?, ?, ?, 1, ?)", (number, start, last, self._boot_id, word))

@@ -10,7 +10,7 @@ not pass SQLite (the outbox's lock and its mark), and the WAL's shared memory, w
 
 import ctypes
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from tests.chaos.power_cut.disk import Create, Delete, Operation, Sync, Truncate
 
 _OK: Final = 0
 _IOERR: Final = 10
+_FULL: Final = 13
 _P, _I, _L = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
 # Names travel as bare addresses: SQLite keeps them, and reads what it has put behind their end.
 _OPEN: Final = ctypes.CFUNCTYPE(_I, _P, _P, _P, _I, _P)
@@ -76,15 +77,20 @@ class Recorder:
         self.folder = ""
         self.operations: list[Operation] = []
         self.faults: list[BaseException] = []
+        self.room: int | None = None
+        """Bytes by which the files may still grow, None for a disk without end; beyond that it is full."""
+        self.freed: Callable[[], int] = int
+        """Bytes that were freed on the disk past SQLite."""
         self._lock = threading.Lock()
-        self._seen: set[str] = set()
+        self._sizes: dict[str, int] = {}
 
     def begin(self, folder: Path) -> None:
         """Forget everything and watch this folder, whose files are durable."""
         with self._lock:
             self.folder = f"{folder.resolve()}/"
             self.operations = []
-            self._seen = {path.name for path in folder.iterdir()}
+            self.room, self.freed = None, int
+            self._sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
 
     @property
     def now(self) -> int:
@@ -99,15 +105,30 @@ class Recorder:
     def opened(self, name: str) -> None:
         """A file is open, a new one perhaps."""
         with self._lock:
-            if name not in self._seen:
-                self._seen.add(name)
+            if name not in self._sizes:
+                self._sizes[name] = 0
                 self.operations.append(Create(name))
+
+    def has_room(self, name: str, end: int) -> bool:
+        """Whether a file may be written up to this offset."""
+        return self.room is None or end - self._sizes.get(name, 0) <= self.room + self.freed()
 
     def note(self, operation: Operation) -> None:
         """Something happened to a file."""
+        name = operation.name
         with self._lock:
-            if isinstance(operation, Delete):
-                self._seen.discard(operation.name)
+            before = self._sizes.get(name, 0)
+            match operation:
+                case Write(offset=offset, data=data):
+                    self._sizes[name] = max(before, offset + len(data))
+                case Truncate(size=size):
+                    self._sizes[name] = size
+                case Delete():
+                    del self._sizes[name]
+                case _:
+                    pass
+            if self.room is not None:
+                self.room -= self._sizes.get(name, 0) - before
             self.operations.append(operation)
 
 
@@ -179,8 +200,11 @@ class _Shim:
             )
 
             def write(file: int, data: int, size: int, offset: int) -> int:
+                name = self._name(file)
+                if name is not None and not self.recorder.has_room(name, offset + size):
+                    return _FULL
                 result: int = write_below(file, data, size, offset)
-                if result == _OK and (name := self._name(file)) is not None:
+                if result == _OK and name is not None:
                     self.recorder.note(Write(name, offset, ctypes.string_at(data, size)))
                 return result
 

@@ -10,6 +10,7 @@ import pytest
 from edge.outbox import Draft, Outbox
 from edge.outbox.clearing import KEEP_DONE_MS, Clearing
 from protocols.codec import encode_record
+from protocols.gaps import GapReason
 from protocols.instant import format_instant
 from protocols.lanes import Lane
 from protocols.readings import Reading
@@ -80,6 +81,22 @@ def test_done_rows_go_before_their_time_when_room_is_short_pending_ones_do_not(o
     assert clearing.drop_done(Lane.SOS)
     assert not clearing.drop_done(Lane.SOS)
     assert len(rows(outbox, Lane.SOS, 2)) == 1
+
+
+def test_what_lies_deep_in_a_long_outbox_is_read_and_declared_lost_as_quickly_as_what_lies_first(
+    outbox: Outbox,
+) -> None:
+    store(outbox, *[a_reading()] * 20_000)
+
+    def steps(seq: int) -> int:
+        taken: list[int] = []
+        outbox.database._connection.set_progress_handler(lambda: taken.append(1), 100)
+        outbox.read(Lane.TELEMETRY, seq, most=10, most_bytes=1 << 20)
+        outbox.declare_gap(Lane.TELEMETRY, seq, seq, reason=GapReason.THINNED)
+        outbox.database._connection.set_progress_handler(None, 0)
+        return len(taken)
+
+    assert steps(19_000) <= steps(5) + 10
 
 
 def test_a_million_readings_fit_a_hundred_megabytes(outbox: Outbox) -> None:
