@@ -120,8 +120,9 @@ def sealing(target: Sink, key: Key, *, name: str) -> Generator[IO[bytes]]:
 def opening(source: IO[bytes], key: Key, *, name: str) -> Generator[IO[bytes]]:
     """Yield a file with what `source` seals; StorageError says a wrong key from a damaged file."""
     reading, writing = os.pipe()
-    inlet = _Noting(os.fdopen(writing, "wb", buffering=1 << 20))
-    worker = _Worker("open", lambda: _opened(source, inlet, key.identities), finally_=inlet.close)
+    pipe = os.fdopen(writing, "wb", buffering=1 << 20)
+    inlet = _Noting(pipe)
+    worker = _Worker("open", lambda: _opened(source, inlet, key.identities), finally_=lambda: _close_quietly(pipe))
     outlet = os.fdopen(reading, "rb", buffering=1 << 20)
     failed: Exception | None = None
     try:
@@ -168,7 +169,7 @@ def _close_quietly(file: IO[bytes]) -> None:
 
 def _library() -> Any:
     try:
-        import pyrage  # pyright: ignore[reportMissingTypeStubs]
+        import pyrage
     except ModuleNotFoundError:
         message = "backups need the library pyrage, which is not installed here: pip install pyrage"
         raise ConfigurationError(message) from None
@@ -195,9 +196,6 @@ class _Noting:
         except OSError as error:
             self.error = error
             raise
-
-    def close(self) -> None:
-        _close_quietly(self._sink)  # pyright: ignore[reportArgumentType] only the end of a pipe is closed here
 
 
 class _Worker:

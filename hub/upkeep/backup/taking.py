@@ -81,6 +81,8 @@ def take_backup(settings: Settings, wanted: Wanted, *, now_ms: Callable[[], int]
         _require_room(settings, folder)
         manifest = _copy_all(settings, wanted, folder, now_ms=now_ms)
         unfinished = target.with_name(target.name + retention.UNFINISHED)
+        for name in retention.broken_off((path.name for path in target.parent.iterdir()), hub_id=settings.hub_id):
+            (target.parent / name).unlink(missing_ok=True)
         try:
             _write(unfinished, wanted.key, manifest, folder)
             sha256, opened = _read_back(unfinished, wanted.key, manifest)

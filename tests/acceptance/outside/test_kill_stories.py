@@ -145,7 +145,7 @@ class Storm:
             "presses": presses,
             "rate": 120,
         }
-        edge = EdgeProcess([text for name, value in arguments.items() for text in (f"--{name}", str(value))])
+        edge = EdgeProcess([f"--{name}={value}" for name, value in arguments.items()])
         edge.start()
         return cls(trio, site, edge, facility, wearer, band, readings, presses)
 

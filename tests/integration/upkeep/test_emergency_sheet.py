@@ -17,7 +17,7 @@ from hub.reactions import react
 from hub.settings import Settings
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.migrate import upgrade
-from hub.storage.sql.unit_of_work import SqlTransactions
+from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
 from hub.upkeep.emergency.contacts import read_contacts
 from hub.upkeep.emergency.printing import print_sheet
 from hub.vocabulary import FaultCode, Role, Skill, Subject
@@ -43,41 +43,7 @@ def settings(tmp_path: Path) -> Settings:
             unit.registry.facilities.add(
                 Facility(id=f"demo.{slug}", site="demo", slug=slug, kind=kind, name=name, created_at_ms=AT_MS)
             )
-        for username, name, role, site in (
-            ("zhou", "周值班", Role.OPERATOR, "demo"),
-            ("li", "李师傅", Role.CREW, "demo"),
-            ("chen", "陈照护", Role.CARER, "demo"),
-            ("root", "管理员", Role.ADMIN, EVERY_SITE),
-            ("son", "王家儿子", Role.FAMILY, "demo"),
-            ("wu", "吴值班", Role.OPERATOR, "other"),
-        ):
-            person = Person(
-                id=new_ulid(),
-                username=username,
-                display_name=name,
-                password_hash="$argon2id$x",
-                locale="zh",
-                roles=(RoleHeld(role, site),),
-                created_at_ms=AT_MS,
-            )
-            unit.people.add(person)
-            unit.person_channels.add(
-                PersonChannel(
-                    id=new_ulid(), person=person.id, name="robot", url=SECRET, per_minute=9, created_at_ms=AT_MS
-                )
-            )
-            if username == "li":
-                unit.crews.add(
-                    Crew(
-                        id="demo.waste",
-                        site="demo",
-                        slug="waste",
-                        name="清运一班",
-                        skills=(Skill.WASTE,),
-                        members=(person.id,),
-                        created_at_ms=AT_MS,
-                    )
-                )
+        enrol(unit)
         for n in (1, 2):
             unit.emit(
                 LifeSafetyHeard(
@@ -98,6 +64,43 @@ def settings(tmp_path: Path) -> Settings:
         silent = Subject("demo", node="demo.pi-1")
         unit.emit(ConditionRaised(silent, FaultCode.NODE_OFFLINE, "node_silent", AT_MS))
     return made
+
+
+def enrol(unit: SqlUnit) -> None:
+    """People of every role, each with a secret channel; one in a crew."""
+    for username, name, role, site in (
+        ("zhou", "周值班", Role.OPERATOR, "demo"),
+        ("li", "李师傅", Role.CREW, "demo"),
+        ("chen", "陈照护", Role.CARER, "demo"),
+        ("root", "管理员", Role.ADMIN, EVERY_SITE),
+        ("son", "王家儿子", Role.FAMILY, "demo"),
+        ("wu", "吴值班", Role.OPERATOR, "other"),
+    ):
+        person = Person(
+            id=new_ulid(),
+            username=username,
+            display_name=name,
+            password_hash="$argon2id$x",
+            locale="zh",
+            roles=(RoleHeld(role, site),),
+            created_at_ms=AT_MS,
+        )
+        unit.people.add(person)
+        unit.person_channels.add(
+            PersonChannel(id=new_ulid(), person=person.id, name="robot", url=SECRET, per_minute=9, created_at_ms=AT_MS)
+        )
+        if username == "li":
+            unit.crews.add(
+                Crew(
+                    id="demo.waste",
+                    site="demo",
+                    slug="waste",
+                    name="清运一班",
+                    skills=(Skill.WASTE,),
+                    members=(person.id,),
+                    created_at_ms=AT_MS,
+                )
+            )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hub.upkeep.backup.retention import file_name, too_many
+from hub.upkeep.backup.retention import broken_off, file_name, too_many
 
 AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 
@@ -22,3 +22,9 @@ def test_what_another_hub_or_somebody_else_put_there_is_left_alone() -> None:
 
 def test_fewer_than_are_kept_all_stay() -> None:
     assert too_many(names("a", 2), hub_id="a", keep=7) == []
+
+
+def test_what_a_killed_backup_left_is_known_from_what_others_write() -> None:
+    left = f"{names('a', 1)[0]}.unfinished"
+    others = [f"{names('b', 1)[0]}.unfinished", "notes.unfinished", *names("a", 2)]
+    assert broken_off([left, *others], hub_id="a") == [left]
