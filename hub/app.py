@@ -213,7 +213,8 @@ class Hub:
                 metrics=self.metrics,
                 linger_s=0.0 if life_safety else LINGER_S,
             )
-            self._pulses[f"ingest-{connection.name}"] = worker.pulse
+            if simulated is None:  # else a batch may be the work of simulated weeks
+                self._pulses[f"ingest-{connection.name}"] = worker.pulse
             self._stack.callback(worker.stop)
             worker.start()
 

@@ -4,6 +4,10 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from socket import AF_UNIX, SOCK_DGRAM, socket
+from typing import Final
+
+TELL_WITHIN_S: Final = 1.0
+"""A manager that takes nothing must not keep the hub waiting."""
 
 
 class ServiceManager:
@@ -32,5 +36,6 @@ class ServiceManager:
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         # A manager that has gone away is no reason to end: the hub serves either way.
         with suppress(OSError), socket(AF_UNIX, SOCK_DGRAM) as sender:
+            sender.settimeout(TELL_WITHIN_S)
             sender.connect(address)
             sender.sendall(line.encode())

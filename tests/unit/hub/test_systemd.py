@@ -1,4 +1,5 @@
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from socket import AF_UNIX, SOCK_DGRAM, socket
 
@@ -46,6 +47,18 @@ def test_an_address_in_the_abstract_namespace_is_reached() -> None:
         name: bytes = listener.getsockname()
         ServiceManager({"NOTIFY_SOCKET": "@" + name[1:].decode()}).ready()
         assert heard(listener) == ["READY=1"]
+
+
+def test_a_manager_that_takes_nothing_does_not_keep_the_hub_waiting_for_ever(manager: socket) -> None:
+    told = ServiceManager({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1"})
+    with socket(AF_UNIX, SOCK_DGRAM) as filler:
+        filler.setblocking(False)
+        filler.connect(manager.getsockname())
+        with suppress(BlockingIOError):
+            while True:
+                filler.send(b"full")
+    told.alive()
+    assert "WATCHDOG=1" not in heard(manager)
 
 
 def test_without_a_service_manager_nothing_is_said(manager: socket) -> None:

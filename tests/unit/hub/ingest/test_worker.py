@@ -56,6 +56,22 @@ def a_message(lane: str = "telemetry", payload: bytes = b"x") -> Incoming:
     return Incoming(f"linli/v1/demo/pi-1/up/{lane}", payload, 0)
 
 
+def test_a_worker_that_waits_is_at_rest_and_one_that_works_is_in_a_step() -> None:
+    pipeline = FakePipeline()
+    worker, _, _ = a_worker(pipeline)
+    pipeline.gate.clear()
+    worker.start()
+    try:
+        assert worker.pulse.age_s == 0
+        worker.deliver(a_message())
+        assert pipeline.entered.wait(10)
+        assert worker.pulse.age_s > 0
+    finally:
+        pipeline.gate.set()
+        worker.stop()
+    assert worker.pulse.age_s == 0
+
+
 def shed(metrics: Metrics) -> float:
     return metrics.registry.get_sample_value("linli_messages_shed_total") or 0
 
