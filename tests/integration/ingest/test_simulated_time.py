@@ -54,7 +54,7 @@ class SimulatedHub(IngestHarness):
             self.engine, react=self._react, now_ms=self.clock.now_ms, new_id=lambda: f"{next(ids):026d}"
         )
         self.renewal = Renewal(self.registry, self.transactions, now_ms=self.clock.now_ms)
-        self.supervisor = Supervisor(self.registry)
+        self.supervisor = Supervisor(self.registry, sos_lanes=False)
         self.supervisor.start(self.transactions)
         self.sweeps = Sweeps(self.transactions, self.supervisor, self.renewal, now_ms=self.clock.now_ms)
         for consumer in ("sos", "rest"):
@@ -64,9 +64,12 @@ class SimulatedHub(IngestHarness):
         self.plain = {name: self._pipeline(name, None) for name in ("sos", "rest")}
         self.batch: list[Incoming] = []
 
-    def deliver(self, channel: Channel, payload: bytes, *, node: str = "pi-1") -> None:
+    def deliver(
+        self, channel: Channel, payload: bytes, *, node: str = "pi-1", address: NodeAddress | None = None
+    ) -> None:
         """Keep a payload for `take` or `take_singly`."""
-        self.batch.append(Incoming(NodeAddress("demo", node).topic(channel), payload, 0))
+        topic = (address or NodeAddress("demo", node)).topic(channel)
+        self.batch.append(Incoming(topic, payload, 0))
 
     def take(self) -> None:
         """Process what was delivered as one batch of its consumer, cut where the consumer changes."""
