@@ -173,3 +173,29 @@ def test_what_was_judged_for_a_transaction_that_failed_is_judged_anew(ingest: In
     with ingest.transactions.read() as unit:
         states = unit.states.load_facilities(["demo.bin-1"])
     assert states["demo.bin-1"].bin_full.fill_percent == 55.0
+
+
+def test_an_sos_lane_that_is_silent_alone_raises_and_its_node_explains_nothing(ingest: IngestHarness) -> None:
+    listen(ingest)
+    ingest.hello(Lane.SOS, 1)
+    for seq in range(1, 9):
+        ingest.now_ms += 10_000
+        sweep(ingest)
+        if seq < 8:
+            assert open_alerts(ingest) == {}
+        ingest.send(Lane.TELEMETRY, seq, a_reading())
+    alert = open_alerts(ingest)["nodeOffline"]
+    assert alert.reason == "sos_lane_silent"
+    with ingest.transactions.read() as unit:
+        (state,) = unit.states.load_nodes().values()
+    assert (state.offline, state.sos_silent) == (False, True)
+    ingest.hello(Lane.SOS, 1)
+    assert "nodeOffline" not in open_alerts(ingest) or open_alerts(ingest)["nodeOffline"].state.value == "resolved"
+
+
+def test_an_sos_record_is_heard_in_its_lane_as_a_hello_is(ingest: IngestHarness) -> None:
+    listen(ingest)
+    ingest.send(Lane.SOS, 1, a_press())
+    ingest.now_ms += 80_000
+    sweep(ingest)
+    assert open_alerts(ingest)["nodeOffline"].reason == "sos_lane_silent"
