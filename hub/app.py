@@ -52,6 +52,7 @@ from hub.settings import BrokerAdminKind, ClockKind, MqttVersion, Settings
 from hub.storage import data_dir
 from hub.storage.sql.engine import Engine, open_engine
 from hub.storage.sql.gate import Priority
+from hub.storage.sql.meta import GENERATION_MARK
 from hub.storage.sql.migrate import upgrade
 from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
 from hub.storage.sqlite_telemetry import SqliteTelemetryStore
@@ -72,7 +73,6 @@ LINGER_S: Final = 0.1
 """A pause in the stream that ends a batch of telemetry, so a lone message waits as long; SOS waits for nobody."""
 SOS_USER: Final = "linli-hub.sos"
 REST_USER: Final = "linli-hub"
-GENERATION_MARK: Final = "hub_gen"
 PROBE_MARK: Final = "probed_at_ms"
 DAY_MS: Final = 86_400_000
 STREAM_KEPT_MS: Final = 3 * DAY_MS
@@ -408,9 +408,7 @@ def open_broker_admin(kind: BrokerAdminKind, broker: BrokerUrl, folder: Path) ->
 
 def database_url(settings: Settings) -> str:
     """Return the address of the state database: the configured one, else a SQLite file in the data directory."""
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    return f"sqlite:///{settings.data_dir / 'state.db'}"
+    return settings.state_url
 
 
 def open_clock(settings: Settings, engine: Engine) -> Clock:

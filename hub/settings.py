@@ -126,6 +126,13 @@ class Settings(_Layered):
     )
     clock: ClockKind = Field(default=ClockKind.WALL, description="wall, or messages (simulation only).")
 
+    @property
+    def state_url(self) -> str:
+        """Address of the state database: the configured one, else a SQLite file in the data directory."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'state.db'}"
+
     @field_validator("data_dir", "mqtt_ca", mode="before")
     @classmethod
     def _no_empty_path(cls, value: object) -> object:

@@ -7,6 +7,8 @@ from sqlalchemy import Connection, bindparam, select, text
 from hub.storage.sql.prepared import Prepared
 from hub.storage.sql.tables import meta
 
+GENERATION_MARK: Final = "hub_gen"
+"""Random per database and per restore: a label for people and logs (`wire.md` §3)."""
 _GET: Final = Prepared(select(meta.c.value).where(meta.c.key == bindparam("named")))
 _SET: Final = Prepared(
     text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value")

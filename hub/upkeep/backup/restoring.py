@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hub.app import GENERATION_MARK, database_url
 from hub.errors import StorageError
 from hub.ids import new_hex, new_ulid
 from hub.reactions import react
@@ -19,6 +18,7 @@ from hub.storage import data_dir
 from hub.storage.data_dir import RESTORING, sync_folder
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.inspection import file_of
+from hub.storage.sql.meta import GENERATION_MARK
 from hub.storage.sql.migrate import is_known, newest, upgrade
 from hub.storage.sql.transfer import TableFile, holds_state, import_tables
 from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
@@ -60,7 +60,7 @@ def check_backup(path: Path, key: Key) -> Manifest:
 def restore_backup(settings: Settings, path: Path, key: Key, *, force: bool, now_ms: Callable[[], int]) -> Restored:
     """Restore a backup; the hub must not run. What was there is moved aside with `force`, and refused without."""
     began_ms = now_ms()
-    folder, url = settings.data_dir, database_url(settings)
+    folder, url = settings.data_dir, settings.state_url
     with data_dir.hold(folder, restoring=True):
         place = _Place(folder, url, stamp=f"{from_ms(began_ms):%Y%m%dT%H%M%SZ}")
         if not force and (there := place.occupied_by()) is not None:

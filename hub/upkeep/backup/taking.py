@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Final
 
-from hub.app import database_url
 from hub.errors import ConfigurationError, InvalidError, StorageError, StorageLockedError
 from hub.settings import Settings, masked
 from hub.storage.data_dir import sync_folder
@@ -150,7 +149,7 @@ def _scratch(place: Path) -> Generator[Path]:
 
 
 def _require_room(settings: Settings, folder: Path) -> None:
-    state = file_of(database_url(settings))
+    state = file_of(settings.state_url)
     sources = [settings.data_dir / TELEMETRY, *([] if state is None else [state])]
     files = [path.with_name(path.name + end) for path in sources for end in ("", "-wal")]
     needed = sum(path.stat().st_size for path in files if path.exists())
@@ -183,7 +182,7 @@ def _copy_all(settings: Settings, wanted: Wanted, folder: Path, *, now_ms: Calla
 
 
 def _copy_state(settings: Settings, folder: Path, *, taken_at: str) -> Manifest:
-    url = database_url(settings)
+    url = settings.state_url
     source = file_of(url)
     if source is not None and not source.exists():
         message = f"{source} is not there: nothing to back up"
