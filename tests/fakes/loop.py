@@ -14,13 +14,13 @@ from hub.alerts.receipts import PressProgress, receipt
 from hub.errors import ConflictError, StaleVersionError
 from hub.events import Event
 from hub.notification import outbox
-from hub.notification.outbox import Notification, NotificationState
+from hub.notification.outbox import Channel, Notification, NotificationState
 from hub.notification.person_channel import PersonChannel, Recipient
 from hub.notification.receipts import NotificationQuery, receipt_state
 from hub.notification.stream import StreamEvent, StreamKind
 from hub.notification.webhook import Webhook
 from hub.reactions import react
-from hub.vocabulary import FaultCode, Role, Skill, Subject
+from hub.vocabulary import PROBE_SITE, FaultCode, Role, Skill, Subject
 from hub.workorders.order import OrderLogEntry, OrderState, WorkOrder
 from hub.workorders.ports import CrewLoad, OrderQuery, Windows
 from protocols.ack import SosReceipt
@@ -402,6 +402,18 @@ class MemoryStream:
         return len(old)
 
 
+class MemoryProbes:
+    """The watchdog's test press: one row, in place of the one before."""
+
+    def __init__(self, notifications: MemoryNotifications) -> None:
+        self._rows = notifications.rows
+
+    def put(self, message: Notification) -> None:
+        for old in [row.id for row in self._rows.values() if (row.site, row.channel) == (PROBE_SITE, Channel.SINK)]:
+            del self._rows[old]
+        self._rows[message.id] = message
+
+
 @dataclass
 class FixedParameters:
     """The same windows everywhere."""
@@ -437,6 +449,7 @@ class MemoryUnit:
         self.work_orders = MemoryOrders(self.alerts)
         self.presses.alerts, self.presses.orders = self.alerts, self.work_orders
         self.notifications = MemoryNotifications()
+        self.probes = MemoryProbes(self.notifications)
         self.webhooks = MemoryWebhooks()
         self.person_channels = MemoryPersonChannels()
         self.stream = MemoryStream()
