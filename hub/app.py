@@ -1,5 +1,6 @@
 """The composition root: settings → stores, ingest, jobs, API; in straight lines, each end beside its beginning."""
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -24,6 +25,7 @@ from hub.channels.sink import SinkSender
 from hub.channels.webhook import WebhookSender, open_client
 from hub.clock import Clock, MessageClock, WallClock
 from hub.dashboard.pages import Pages, router
+from hub.errors import StorageError
 from hub.events import Event, SosReceiptChanged
 from hub.ids import draw, new_hex, new_secret, new_ulid, random_bytes
 from hub.ingest.acknowledgement import Acknowledger, Identity
@@ -69,7 +71,7 @@ from protocols.topics import (
 
 log = structlog.get_logger("hub")
 
-LINGER_S: Final = 0.1
+LINGER_S: Final = 0.05
 """A pause in the stream that ends a batch of telemetry, so a lone message waits as long; SOS waits for nobody."""
 SOS_USER: Final = "linli-hub.sos"
 REST_USER: Final = "linli-hub"
@@ -142,6 +144,7 @@ class Hub:
         clock = open_clock(settings, engine)
         transactions = SqlTransactions(engine, react=react, now_ms=clock.now_ms, new_id=new_ulid)
         passwords = new_passwords()
+        self.metrics.measure(self.metrics.residual, lambda: _residual(transactions))
         access = self._access(transactions, passwords)
 
         simulated = isinstance(clock, MessageClock)
@@ -425,6 +428,15 @@ def _simulated(ingest: _Ingest) -> SimulatedTime | None:
     if not isinstance(clock, MessageClock):
         return None
     return SimulatedTime(clock, ingest.transactions, sweep=ingest.sweeps.advance)
+
+
+def _residual(transactions: SqlTransactions) -> float:
+    """Return what the books of the lanes lack, NaN while their store is away."""
+    try:
+        with transactions.read() as unit:
+            return unit.lanes.residual()
+    except StorageError:
+        return math.nan
 
 
 def _prune(transactions: SqlTransactions, before_ms: int) -> None:

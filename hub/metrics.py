@@ -27,7 +27,7 @@ class Metrics:
             "linli_ingest_failures", "Batches that could not be committed", ["consumer"], registry=r
         )
         self.residual = Gauge(
-            "linli_conservation_residual", "high water - stored - quarantined - gaps, always 0", registry=r
+            "linli_conservation_residual", "Sum of |high water - stored - quarantined - gaps|, always 0", registry=r
         )
         self.lane_lag = Histogram(
             "linli_lane_lag_seconds", "Effective time to commit", ["lane"], buckets=_SECONDS, registry=r

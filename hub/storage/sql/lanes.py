@@ -178,8 +178,8 @@ class SqlLanes:
         ]
 
     def residual(self) -> int:
-        """Return Σ (high water - stored - quarantined - gaps) over all lanes: 0, always."""
-        total = func.sum(lanes.c.high_water - lanes.c.stored - lanes.c.quarantined - lanes.c.gaps)
+        """Return Σ |high water - stored - quarantined - gaps| over all lanes: 0, always."""
+        total = func.sum(func.abs(lanes.c.high_water - lanes.c.stored - lanes.c.quarantined - lanes.c.gaps))
         return int(self._connection.execute(select(total)).scalar() or 0)
 
     def _save_ahead(self, key: LaneKey, before: Mapping[int, Outcome], after: Mapping[int, Outcome]) -> None:

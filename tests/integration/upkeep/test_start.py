@@ -1,12 +1,15 @@
-"""A hub stops when asked: while it waits for its broker, of which its log says why, and while it serves."""
+"""A hub stops when asked, while it waits for its broker and while it serves; its books are read as they stand."""
 
 import ctypes
 import json
 import signal
 import socket
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from simulators.servers.mosquitto import MosquittoServer
@@ -87,3 +90,31 @@ def test_sigterm_ends_a_hub_whichever_of_its_threads_the_kernel_hands_it_to(
     finally:
         hub.kill()
         hub.wait()
+
+
+@pytest.mark.mosquitto
+def test_books_that_do_not_add_up_are_told_by_the_metric(tmp_path: Path, mosquitto_anonymous: MosquittoServer) -> None:
+    log, port = tmp_path / "log", free_port()
+    settings = {"DATA_DIR": str(tmp_path / "data"), "HTTP_PORT": str(port), "MQTT_URL": mosquitto_anonymous.url, **OPEN}
+    hub = serve(settings, log)
+    try:
+        waited_for(log, "SERVING")
+        assert residual(port) == 0
+        with closing(sqlite3.connect(tmp_path / "data" / "state.db", timeout=10)) as state:
+            for lane, stored in (("event", 6), ("telemetry", 4)):
+                state.execute(
+                    "INSERT INTO lanes (site, node, epoch, lane, high_water, stored, quarantined, gaps, duplicates,"
+                    " left_out) VALUES ('s', 'n', '0123456789abcdef', ?, 5, ?, 0, 0, 0, 0)",
+                    (lane, stored),
+                )
+            state.commit()
+        assert residual(port) == 2
+    finally:
+        hub.kill()
+        hub.wait()
+
+
+def residual(port: int) -> float:
+    said = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    (line,) = [line for line in said.splitlines() if line.startswith("linli_conservation_residual ")]
+    return float(line.split()[1])
