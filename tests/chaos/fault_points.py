@@ -148,28 +148,11 @@ def play(folder: Path, kills: Sequence[Kill], *, seed: int, mutants: Sequence[st
         hub.start()
         admin = Rest(hub.url).login(*ADMIN)
         site = Neighbourhood(admin, "faults").build()
-        site.node()
-        _, device = site.bin(interval_s=60)
-        _, band = site.band()
         admin.create(
             "webhooks", {"site": site.slug, "url": receiver.url, "events": ["alert.fired", "alert.pressed_again"]}
         )
         outbox, enough = folder / "outbox.db", folder / "enough"
-        arguments = {
-            "db": outbox,
-            "port": broker.port,
-            "site": site.slug,
-            "node": "pi-1",
-            "password": site.credentials()["password"],
-            "device": device,
-            "band": band,
-            "readings": MOST_READINGS,
-            "presses": MOST_READINGS // READINGS_A_PRESS,
-            "until": enough,
-            "rate": RATE,
-        }
-        given = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
-        edge = subprocess.Popen([sys.executable, "-m", client_edge.__name__, *given], cwd=ROOT)
+        edge = _start_edge(site, outbox, until=enough, port=broker.port)
         try:
             for kill in kills:
                 hub.kill()
@@ -188,6 +171,29 @@ def play(folder: Path, kills: Sequence[Kill], *, seed: int, mutants: Sequence[st
             admin.close()
             hub.kill()
     return ledger
+
+
+def _start_edge(site: Neighbourhood, outbox: Path, *, until: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Start the outside client's edge: it sends until the file is there and everything is acknowledged."""
+    site.node()
+    _, device = site.bin(interval_s=60)
+    _, band = site.band()
+    arguments = {
+        "db": outbox,
+        "port": port,
+        "site": site.slug,
+        "node": "pi-1",
+        "password": site.credentials()["password"],
+        "device": device,
+        "band": band,
+        "readings": MOST_READINGS,
+        "presses": MOST_READINGS // READINGS_A_PRESS,
+        "until": until,
+        "rate": RATE,
+    }
+    # A password may begin with a dash, so each value stands in one word with its name.
+    given = [f"--{name}={value}" for name, value in arguments.items()]
+    return subprocess.Popen([sys.executable, "-m", client_edge.__name__, *given], cwd=ROOT)
 
 
 def _tell(ledger: Ledger, site: Neighbourhood, influx: InfluxReader, receiver: WebhookReceiver) -> None:
