@@ -32,7 +32,7 @@ demo: $(DEMO_READY) ## Run broker, hub and a simulated community on loopback; Ct
 	@exec $(BIN)/linli-sim demo
 
 test: check servers client ## Check, then run every test, real servers included
-	LINLI_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	LINLI_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready-dev ## Lint, format, types, import contracts, generated documents
 	$(BIN)/ruff check .
