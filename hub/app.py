@@ -138,7 +138,7 @@ class Hub:
         stack.callback(listener.close)
         self.http_url = f"http://{_for_url(settings.http_host)}:{listener.getsockname()[1]}"
 
-        engine = open_engine(database_url(settings))
+        engine = open_engine(settings.state_url)
         stack.callback(engine.dispose)
         upgrade(engine)
         clock = open_clock(settings, engine)
@@ -227,15 +227,7 @@ class Hub:
         if password is None:
             return
         address = NodeAddress(PROBE_SITE, PROBE_NODE)
-        admin.create_node(
-            NodeCredential(
-                username=address.username,
-                sos_username=address.sos_username,
-                password=password.get_secret_value(),
-                publish=address.publish_filter,
-                subscribe=address.subscribe_filter,
-            )
-        )
+        admin.create_node(NodeCredential.of(address, password=password.get_secret_value()))
 
     def _checks(
         self,
@@ -407,11 +399,6 @@ def open_broker_admin(kind: BrokerAdminKind, broker: BrokerUrl, folder: Path) ->
             return StaticAdmin(folder / "broker", random_bytes=random_bytes)
         case BrokerAdminKind.DYNSEC:
             return DynsecAdmin(broker, new_secret=lambda n_bytes: new_secret(n_bytes=n_bytes)).open()
-
-
-def database_url(settings: Settings) -> str:
-    """Return the address of the state database: the configured one, else a SQLite file in the data directory."""
-    return settings.state_url
 
 
 def open_clock(settings: Settings, engine: Engine) -> Clock:

@@ -173,11 +173,10 @@ def _settle_interpreter() -> None:
 @app.command()
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the state database to this release's schema."""
-    from hub.app import database_url
     from hub.storage.sql.engine import open_engine
     from hub.storage.sql.migrate import revisions, upgrade
 
-    engine = open_engine(database_url(_made(load_settings())))
+    engine = open_engine(_made(load_settings()).state_url)
     before, _ = revisions(engine)
     with _progress("revisions", quiet=as_json) as on_step:
         upgrade(engine, on_step=on_step)
@@ -421,7 +420,6 @@ def _made(settings: Settings) -> Settings:
 
 @contextmanager
 def _transactions() -> "Generator[SqlTransactions]":
-    from hub.app import database_url
     from hub.clock import WallClock
     from hub.ids import new_ulid
     from hub.reactions import react
@@ -429,7 +427,7 @@ def _transactions() -> "Generator[SqlTransactions]":
     from hub.storage.sql.migrate import require_current
     from hub.storage.sql.unit_of_work import SqlTransactions
 
-    engine = open_engine(database_url(load_settings()))
+    engine = open_engine(load_settings().state_url)
     try:
         require_current(engine)
         yield SqlTransactions(engine, react=react, now_ms=WallClock().now_ms, new_id=new_ulid)

@@ -7,13 +7,9 @@ sends them as well; the hub knows them by their `ref` (`wire.md` §4), so each i
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from edge.outbox.rows import Row
-
-FIRST_WAIT_MS: Final = 500
-LONGEST_WAIT_MS: Final = 2_000
-"""Between two sendings, as in the lane of an SOS that is stored."""
+from edge.uplink.lane import LONGEST_SOS_RESEND_MS, SOS_RESEND_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class MemoryLane:
     calls: tuple[MemoryCall, ...] = ()
     taken: frozenset[int] = frozenset()
     due_ms: int | None = None
-    wait_ms: int = FIRST_WAIT_MS
+    wait_ms: int = SOS_RESEND_MS
 
     def has_sent(self, ref: str) -> bool:
         """Whether a hub has everything that is held of this ref."""
@@ -49,19 +45,19 @@ def hold(lane: MemoryLane, calls: Sequence[MemoryCall], *, epoch: str, at_ms: in
     if not new:
         return lane
     own = lane.epoch if lane.calls else epoch
-    return replace(lane, epoch=own, calls=lane.calls + new, due_ms=at_ms, wait_ms=FIRST_WAIT_MS)
+    return replace(lane, epoch=own, calls=lane.calls + new, due_ms=at_ms, wait_ms=SOS_RESEND_MS)
 
 
 def connected(lane: MemoryLane, *, at_ms: int) -> MemoryLane:
     """The connection is new: what is owed is sent at once."""
-    return lane if lane.due_ms is None else replace(lane, due_ms=at_ms, wait_ms=FIRST_WAIT_MS)
+    return lane if lane.due_ms is None else replace(lane, due_ms=at_ms, wait_ms=SOS_RESEND_MS)
 
 
 def due(lane: MemoryLane, *, at_ms: int) -> tuple[MemoryLane, int | None]:
     """Return the lane, and the seq from which on it is sent now."""
     if lane.due_ms is None or at_ms < lane.due_ms:
         return lane, None
-    later = replace(lane, due_ms=at_ms + lane.wait_ms, wait_ms=min(LONGEST_WAIT_MS, 2 * lane.wait_ms))
+    later = replace(lane, due_ms=at_ms + lane.wait_ms, wait_ms=min(LONGEST_SOS_RESEND_MS, 2 * lane.wait_ms))
     return later, _owed(lane)[0]
 
 

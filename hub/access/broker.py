@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
+
+from protocols.topics import NodeAddress
 
 PASSWORD_BYTES: Final = 32
 """Node passwords are random: brokers hash them cheaply."""
@@ -19,6 +21,17 @@ class NodeCredential:
     """The one filter they may publish under."""
     subscribe: str
     """The one filter they may subscribe to."""
+
+    @classmethod
+    def of(cls, address: NodeAddress, *, password: str) -> Self:
+        """Return the credential of the node at `address`."""
+        return cls(
+            username=address.username,
+            sos_username=address.sos_username,
+            password=password,
+            publish=address.publish_filter,
+            subscribe=address.subscribe_filter,
+        )
 
     @property
     def usernames(self) -> tuple[str, str]:

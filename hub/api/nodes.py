@@ -163,13 +163,7 @@ def issue_credentials(
         node = _permitted(unit, change, node_id)
         devices = unit.registry.devices_of_node(node.id)
     address = NodeAddress(node.site, node.slug)
-    credential = NodeCredential(
-        username=address.username,
-        sos_username=address.sos_username,
-        password=new_secret(n_bytes=PASSWORD_BYTES),
-        publish=address.publish_filter,
-        subscribe=address.subscribe_filter,
-    )
+    credential = NodeCredential.of(address, password=new_secret(n_bytes=PASSWORD_BYTES))
     change.services.broker.create_node(credential)
 
     def work(unit: Unit) -> Answer:

@@ -111,23 +111,24 @@ class Worker:
         if first is None:
             return []
         batch, full_at_s = [first], monotonic_s() + GATHER_S
-        full = self._drain(batch)
+        size, full = self._drain(batch, len(first.payload))
         # Sleeping the pause out wakes this thread once; waiting for the next message would wake it for each.
         while not full and self._linger_s > 0 and monotonic_s() < full_at_s and not self._stopping.wait(self._linger_s):
-            full = self._queue.empty() or self._drain(batch)
-        self._taken_bytes += sum(len(incoming.payload) for incoming in batch)
+            if self._queue.empty():
+                break
+            size, full = self._drain(batch, size)
+        self._taken_bytes += size
         return batch
 
-    def _drain(self, batch: list[Incoming]) -> bool:
-        """Add what waits to the batch; tell whether nothing more is to come into it."""
-        size = sum(len(incoming.payload) for incoming in batch)
+    def _drain(self, batch: list[Incoming], size: int) -> tuple[int, bool]:
+        """Add what waits to a batch of so many bytes; return its bytes, and whether nothing more is to come into it."""
         while len(batch) < BATCH_MESSAGES and size < BATCH_BYTES:
             try:
                 item = self._queue.get_nowait()
             except Empty:
-                return False
+                return size, False
             if item is None:
-                return True
+                return size, True
             batch.append(item)
             size += len(item.payload)
-        return True
+        return size, True

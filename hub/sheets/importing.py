@@ -11,6 +11,7 @@ from hub.devices import service
 from hub.devices.ports import EntityT, Rows
 from hub.devices.registry import Device, Facility, Grid, Node
 from hub.errors import HubError, InvalidError
+from hub.paging import PAGE, all_pages
 from hub.sheets.reading import Fault, Numbered, Sheet
 from hub.sheets.row import SheetRow
 from hub.sheets.writing import sheet_rows, write_csv, write_geojson
@@ -19,7 +20,6 @@ IMPORTED_BY: Final = "linli-hub facilities import"
 """What the audit log names in place of a person."""
 MOST_WRITES: Final = 500
 """Entities that one import may create or change: SQLite has one writer, and an SOS waits for this one (some 2 s)."""
-_PAGE: Final = 500
 
 
 class Done(StrEnum):
@@ -272,12 +272,6 @@ def export_facilities(unit: Unit, *, site: str | None) -> Exported:
 
 
 def _in_service(rows: Rows[EntityT], site: str | None) -> list[EntityT]:
-    found: list[EntityT] = []
-    before: int | None = None
-    while True:
-        sites = None if site is None else frozenset({site})
-        page = rows.page(sites=sites, where={}, retired=False, before=before, limit=_PAGE)
-        found += [entity for _, entity in page]
-        if len(page) < _PAGE:
-            return found[::-1]
-        before = page[-1][0]
+    sites = None if site is None else frozenset({site})
+    found = all_pages(lambda before: rows.page(sites=sites, where={}, retired=False, before=before, limit=PAGE))
+    return list(found)[::-1]

@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from hub.storage.data_dir import sync_folder
+from hub.storage.whole_file import replace_text
 from hub.watchdog.letters import Letter, Letters
 from hub.watchdog.vigil import Episode
 
@@ -48,15 +47,8 @@ def load(folder: Path, *, epoch: str) -> Memory:
 def save(folder: Path, memory: Memory) -> bool:
     """Keep it durably; tell whether that was possible: telling people matters more than remembering it."""
     path = folder / FILE
-    fresh = path.with_suffix(".new")
     try:
-        fresh.touch(mode=0o600)
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(asdict(memory), file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(folder)
+        replace_text(path, json.dumps(asdict(memory), ensure_ascii=False))
     except OSError as error:
         log.error("watchdog.memory_not_kept", file=str(path), reason=str(error))  # noqa: TRY400 one line says it
         return False

@@ -3,7 +3,8 @@
 The export sees one snapshot while the hub goes on; the import is one transaction, so it is whole or not there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,29 +38,22 @@ class TableFile:
 def export_tables(engine: Engine, folder: Path) -> tuple[TableFile, ...]:
     """Write every table into `folder`, all as of one instant, in an order that foreign keys accept."""
     exported: list[TableFile] = []
-    try:
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
-            for table in metadata.sorted_tables:
-                done = TableFile(table.name, tuple(column.name for column in table.columns))
-                statement = f"COPY {_named(done)} TO STDOUT"
-                with (folder / done.file).open("wb") as out, _cursor(connection).copy(statement) as rows:
-                    for chunk in rows:
-                        out.write(chunk)
-                exported.append(done)
-    except SQLAlchemyError as error:
-        raise StorageError(_said(error)) from error
-    except _driver_errors() as error:
-        raise StorageError(_first_line(error)) from error
+    with _told(), engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        for table in metadata.sorted_tables:
+            done = TableFile(table.name, tuple(column.name for column in table.columns))
+            statement = f"COPY {_named(done)} TO STDOUT"
+            with (folder / done.file).open("wb") as out, _cursor(connection).copy(statement) as rows:
+                for chunk in rows:
+                    out.write(chunk)
+            exported.append(done)
     return tuple(exported)
 
 
 def holds_state(engine: Engine) -> bool:
     """Tell whether the database has a table of ours; StorageError where it cannot be asked."""
-    try:
+    with _told():
         there = set(inspect(engine).get_table_names())
-    except SQLAlchemyError as error:
-        raise StorageError(_said(error)) from error
     return not there.isdisjoint({*metadata.tables, "alembic_version"})
 
 
@@ -76,24 +70,19 @@ def import_tables(
 
     `aside` is what the schema that is there is renamed to first; None where the database is empty.
     """
-    try:
-        with engine.begin() as connection:
-            if aside is not None:
-                schema = connection.execute(text("SELECT quote_ident(current_schema())")).scalar_one()
-                connection.execute(text(f'ALTER SCHEMA {schema} RENAME TO "{aside}"'))
-                connection.execute(text(f"CREATE SCHEMA {schema}"))
-            command.upgrade(config_for(connection), revision)
-            for table in tables:
-                # A migration may have written rows of its own into the tables it made.
-                connection.execute(text(f'DELETE FROM "{table.name}"'))  # noqa: S608 a table of ours
-            for table in tables:
-                _fill(connection, table, folder / table.file)
-            command.upgrade(config_for(connection), "head")
-            then(SqlUnit(connection, new_id=new_ulid))
-    except SQLAlchemyError as error:
-        raise StorageError(_said(error)) from error
-    except _driver_errors() as error:
-        raise StorageError(_first_line(error)) from error
+    with _told(), engine.begin() as connection:
+        if aside is not None:
+            schema = connection.execute(text("SELECT quote_ident(current_schema())")).scalar_one()
+            connection.execute(text(f'ALTER SCHEMA {schema} RENAME TO "{aside}"'))
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
+        command.upgrade(config_for(connection), revision)
+        for table in tables:
+            # A migration may have written rows of its own into the tables it made.
+            connection.execute(text(f'DELETE FROM "{table.name}"'))  # noqa: S608 a table of ours
+        for table in tables:
+            _fill(connection, table, folder / table.file)
+        command.upgrade(config_for(connection), "head")
+        then(SqlUnit(connection, new_id=new_ulid))
 
 
 def _fill(connection: Connection, table: TableFile, path: Path) -> None:
@@ -123,15 +112,13 @@ def _cursor(connection: Connection) -> Any:
     return connection.connection.cursor()
 
 
-def _driver_errors() -> type[Exception]:
+@contextmanager
+def _told() -> Generator[None]:
+    """Tell of what PostgreSQL refuses as StorageError, in one line."""
     from psycopg import Error  # noqa: PLC0415 only a hub with PostgreSQL has it
 
-    return Error
-
-
-def _said(error: SQLAlchemyError) -> str:
-    return _first_line(getattr(error, "orig", None) or error)
-
-
-def _first_line(error: BaseException) -> str:
-    return f"PostgreSQL: {str(error).strip().splitlines()[0]}"
+    try:
+        yield
+    except (SQLAlchemyError, Error) as error:
+        said = str(getattr(error, "orig", None) or error)
+        raise StorageError(f"PostgreSQL: {said.strip().splitlines()[0]}") from error

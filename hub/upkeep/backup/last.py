@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from hub.storage.whole_file import replace_text
+
 MARK: Final = "last-backup.json"
 
 
@@ -18,10 +20,8 @@ class LastBackup:
 
 
 def write_last(data_dir: Path, last: LastBackup) -> None:
-    """Remember a backup; the file is replaced whole."""
-    fresh = data_dir / f"{MARK}.new"
-    fresh.write_text(json.dumps(asdict(last)), encoding="utf-8")
-    fresh.replace(data_dir / MARK)
+    """Remember a backup."""
+    replace_text(data_dir / MARK, json.dumps(asdict(last)))
 
 
 def read_last(data_dir: Path) -> LastBackup | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from hub.app import database_url, open_clock
+from hub.app import open_clock
 from hub.errors import HubError
 from hub.settings import Settings
 from hub.storage.sql.engine import open_engine
@@ -16,7 +16,7 @@ _NAMED: Final = 5
 def check_queues(settings: Settings) -> list[Finding]:
     """Count what waits; one line says so where the database cannot be asked."""
     try:
-        engine = open_engine(database_url(settings))
+        engine = open_engine(settings.state_url)
         try:
             found = read_queues(engine, at_ms=lambda: open_clock(settings, engine).now_ms())
         finally:

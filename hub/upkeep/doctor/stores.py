@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import httpx2
 
-from hub.app import database_url
 from hub.errors import HubError, StorageError
 from hub.settings import Settings
 from hub.storage.sql.engine import open_engine
@@ -30,7 +29,7 @@ _RESTORE: Final = (
 
 def check_state(settings: Settings) -> list[Finding]:
     """Open the state database, compare its schema with this release's, and read it through where it is SQLite."""
-    url = database_url(settings)
+    url = settings.state_url
     path = file_of(url)
     if path is not None and not path.exists():
         return [Finding(_STATE, Verdict.WARN, f"{path} is not there yet", "linli-hub serve makes it at its start")]

@@ -1,6 +1,5 @@
 """From the stores to the file: HTML for A4, or plain text."""
 
-import os
 import unicodedata
 from functools import cache
 from pathlib import Path
@@ -8,16 +7,16 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from hub.app import database_url, open_clock
+from hub.app import open_clock
 from hub.errors import NotFoundError, StorageError
 from hub.ids import new_ulid
 from hub.reactions import react
 from hub.settings import Settings
-from hub.storage.data_dir import sync_folder
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.inspection import file_of, look_at_schema
 from hub.storage.sql.migrate import require_current
 from hub.storage.sql.unit_of_work import SqlTransactions
+from hub.storage.whole_file import replace_text
 from hub.upkeep.emergency.contacts import read_contacts
 from hub.upkeep.emergency.sheet import Asked, Sheet, read_sheet
 
@@ -27,7 +26,7 @@ _PACKAGE: Final = "hub.upkeep.emergency"
 def print_sheet(settings: Settings, output: Path, *, site: str | None, contacts: Path | None) -> None:
     """Write the sheet, straight from the state database; the file is replaced whole, for its owner only."""
     numbers = () if contacts is None else read_contacts(contacts)
-    url = database_url(settings)
+    url = settings.state_url
     file = file_of(url)
     if file is not None and not file.exists():
         message = f"{file} is not there: LINLI_DATA_DIR names the hub's data directory"
@@ -46,7 +45,11 @@ def print_sheet(settings: Settings, output: Path, *, site: str | None, contacts:
         message = f"there is no site {site}"
         raise NotFoundError(message)
     text = render_text(sheet) if output.suffix.lower() == ".txt" else render_html(sheet)
-    _replace(output, text)
+    try:
+        replace_text(output, text)
+    except OSError as error:
+        message = f"{output} cannot be written: {error.strerror}"
+        raise StorageError(message) from error
 
 
 def render_html(sheet: Sheet) -> str:
@@ -98,18 +101,3 @@ def _written(file: Path | None) -> int | None:
         return None
     parts = [path for path in (file, file.with_name(f"{file.name}-wal")) if path.exists()]
     return max(path.stat().st_mtime_ns for path in parts) // 1_000_000
-
-
-def _replace(output: Path, text: str) -> None:
-    fresh = output.with_name(f"{output.name}.new")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(output)
-        sync_folder(output.parent)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        message = f"{output} cannot be written: {error.strerror}"
-        raise StorageError(message) from error

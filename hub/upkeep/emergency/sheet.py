@@ -10,6 +10,7 @@ from hub.dashboard.language import words
 from hub.dashboard.reading import NamesRead
 from hub.dashboard.times import duration
 from hub.devices.registry import Site
+from hub.paging import PAGE, all_pages
 from hub.people.person import EVERY_SITE, Person
 from hub.storage.sql.unit_of_work import SqlUnit
 from hub.upkeep.emergency.contacts import Contact
@@ -19,7 +20,6 @@ from protocols.instant import from_ms
 
 MOST: Final = 500
 """Rows of a kind on one sheet: more is no list that anybody works through on paper."""
-_PAGE: Final = 200
 _ROLES: Final = {
     Role.OPERATOR: "值班 operator",
     Role.DISPATCHER: "调度 dispatcher",
@@ -149,14 +149,19 @@ class _Reading:
     def _contacts(self, site: Site) -> list[Contact]:
         given = [contact for contact in self._asked.numbers if contact.site in ("", EVERY_SITE, site.id)]
         numbered = {contact.name: contact for contact in given}
-        crews = self._unit.crews.page(sites=None, site=site.id, skill=None, retired=False, before=None, limit=_PAGE)
+        page = self._unit.crews.page
+        crews = list(
+            all_pages(
+                lambda before: page(sites=None, site=site.id, skill=None, retired=False, before=before, limit=PAGE)
+            )
+        )
         found: list[tuple[int, Contact]] = []
         for person in self._people(site.id):
             held = {role.role for role in person.roles if role.site in (site.id, EVERY_SITE)}
             wanted = [role for role in _ROLES if role in held]
             if not wanted:
                 continue
-            teams = [crew.name for _, crew in crews if person.id in crew.members]
+            teams = [crew.name for crew in crews if person.id in crew.members]
             known = numbered.pop(person.display_name, None)
             role = " · ".join([*(_ROLES[role] for role in wanted), *teams])
             contact = Contact(site.id, person.display_name, role, "" if known is None else known.phone)
@@ -164,13 +169,10 @@ class _Reading:
         return [*numbered.values(), *(contact for _, contact in sorted(found, key=lambda pair: pair[0]))]
 
     def _people(self, site: str) -> Iterable[Person]:
-        before: int | None = None
-        while True:
-            page = self._unit.people.page(sites=None, site=site, role=None, retired=False, before=before, limit=_PAGE)
-            yield from (person for _, person in page)
-            if len(page) < _PAGE:
-                return
-            before = page[-1][0]
+        people = self._unit.people
+        return all_pages(
+            lambda before: people.page(sites=None, site=site, role=None, retired=False, before=before, limit=PAGE)
+        )
 
     def _call(self, alert: Alert, zone: tzinfo) -> Call:
         by = alert.acknowledged_by
@@ -214,16 +216,9 @@ class _Reading:
 
 
 def _sites(unit: SqlUnit, only: str | None) -> list[Site]:
-    found: list[Site] = []
-    before: int | None = None
-    while True:
-        page = unit.registry.sites.page(
-            sites=None if only is None else frozenset({only}), where={}, retired=False, before=before, limit=_PAGE
-        )
-        found += [site for _, site in page]
-        if len(page) < _PAGE:
-            return sorted(found, key=lambda site: site.id)
-        before = page[-1][0]
+    sites, rows = None if only is None else frozenset({only}), unit.registry.sites
+    found = all_pages(lambda before: rows.page(sites=sites, where={}, retired=False, before=before, limit=PAGE))
+    return sorted(found, key=lambda site: site.id)
 
 
 def _both(key: str) -> str:
