@@ -10,15 +10,14 @@ from typing import Final
 
 from edge.outbox import Draft, open_outbox
 from protocols.codec import encode_record
-from protocols.instant import format_instant
 from protocols.lanes import Lane
-from protocols.readings import Reading
 from tests.acceptance.outside.client_rest import Rest
 from tests.acceptance.outside.hub_process import ADMIN, console_script
 from tests.benchmarks.child import Child
 from tests.benchmarks.community import BINS_A_NODE, SITE, Place
 from tests.benchmarks.measured import Report
 from tests.benchmarks.stage import Stage
+from tests.fakes.usual_reading import usual_reading
 
 BENCHMARK: Final = "a node that was offline drains its outbox"
 AIM_US: Final = 1e6 / 5_000
@@ -64,19 +63,9 @@ def fill(data_dir: Path, records: int) -> float:
 
 def _reading(place: Place, number: int, random: Random) -> Draft:
     spaced_ms = 10_000 // BINS_A_NODE
-    record = Reading(
-        device=place.sensor(number % BINS_A_NODE),
-        kind="fill_level",
-        at=format_instant(_BEGAN + timedelta(milliseconds=number * spaced_ms)),
-        uptime_ms=60_000 + number * spaced_ms,
-        quality=95,
-        values={
-            "distance_mm": round(random.uniform(30, 2_000), 1),
-            "fill_percent": round(random.uniform(0, 100), 1),
-            "temperature_c": round(random.uniform(-10, 40), 1),
-            "battery_percent": 88.0,
-        },
-    )
+    at = _BEGAN + timedelta(milliseconds=number * spaced_ms)
+    device, uptime_ms = place.sensor(number % BINS_A_NODE), 60_000 + number * spaced_ms
+    record = usual_reading(device, at=at, uptime_ms=uptime_ms, random=random)
     return Draft(Lane.TELEMETRY, encode_record(record))
 
 

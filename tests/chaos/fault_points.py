@@ -6,13 +6,14 @@ point once, each time at another occurrence of it.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence, Sized
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Final, TypeVar
@@ -20,16 +21,15 @@ from typing import Final, TypeVar
 from hub.fault_points import FaultPoint
 from simulators.servers.influxd import InfluxServer
 from simulators.servers.mosquitto import MosquittoServer
-from tests.acceptance.outside import client_edge
 from tests.acceptance.outside.client_rest import Rest, metric
-from tests.acceptance.outside.hub_process import ADMIN, Hub, clean_environment
+from tests.acceptance.outside.edge_process import WITHOUT_END, EdgeProcess
+from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.influx_reader import InfluxReader
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 from tests.acceptance.outside.webhook_receiver import WebhookReceiver
 from tests.chaos.faulty_hub import MUTANTS
 
 Found = TypeVar("Found", bound=Sized)
-ROOT: Final = Path(__file__).parents[2]
 PASSED_WITHIN_S: Final = 60
 """An edge that sends all the time brings the hub past each of its points sooner."""
 LATEST_OCCURRENCE: Final = 6
@@ -38,7 +38,6 @@ COMES_WITHIN_S: Final = 60
 CONTROL_COMES_WITHIN_S: Final = 5
 RATE: Final = 40
 READINGS_A_PRESS: Final = 20
-MOST_READINGS: Final = 1_000_000
 AFTER_SENDING: Final = frozenset({FaultPoint.NOTIFICATIONS_SENT, FaultPoint.STATE_WRITTEN, FaultPoint.STATE_COMMITTED})
 """Where the service may have a message of which the outbox does not know it."""
 
@@ -88,33 +87,19 @@ class Ledger:
         return [words for words, holds in checks.items() if not holds]
 
 
-@dataclass(slots=True)
-class FaultyHub(Hub):
-    """A hub that may be started to die at a fault point."""
-
-    died: list[int] = field(default_factory=list[int])
-
-    def die_at(self, kill: Kill, mutants: Sequence[str]) -> None:
-        """Serve until the point is passed; AssertionError where it is not."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        with self._log("out").open("ab") as out, self._log("err").open("ab") as err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.faulty_hub", kill.point, str(kill.nth), *mutants],
-                env=clean_environment(self.settings()),
-                cwd=ROOT,
-                stdout=out,
-                stderr=err,
-            )
-        try:
-            code = process.wait(PASSED_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            message = f"{kill.point} was not passed {kill.nth} times in {PASSED_WITHIN_S} s\n{self.tail()}"
-            raise AssertionError(message) from None
-        finally:
-            process.kill()
-            process.wait(10)
-        assert code == -9, f"the hub ended with {code} before {kill.point}\n{self.tail()}"
-        self.died.append(code)
+def die_at(hub: Hub, kill: Kill, mutants: Sequence[str]) -> None:
+    """Have the hub serve until it passes the point; AssertionError where it does not."""
+    hub.kill()
+    serve = replace(hub, command=(sys.executable, "-m", "tests.chaos.faulty_hub", kill.point, str(kill.nth), *mutants))
+    serve.launch()
+    try:
+        code = serve.wait_ended(PASSED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        message = f"{kill.point} was not passed {kill.nth} times in {PASSED_WITHIN_S} s\n{hub.tail()}"
+        raise AssertionError(message) from None
+    finally:
+        serve.kill()
+    assert code == -signal.SIGKILL, f"the hub ended with {code} before {kill.point}\n{hub.tail()}"
 
 
 def schedule(seed: int, rounds: int) -> list[Kill]:
@@ -142,7 +127,7 @@ def play(folder: Path, kills: Sequence[Kill], *, seed: int, mutants: Sequence[st
     ):
         influx.create_database("faults")
         receiver.answers = [503] * refused
-        hub = FaultyHub(
+        hub = Hub(
             data_dir=folder / "data",
             mqtt_url=broker.admin_url,
             influx={"url": influx.url, "token": ":", "org": "-", "bucket": "faults"},
@@ -153,50 +138,35 @@ def play(folder: Path, kills: Sequence[Kill], *, seed: int, mutants: Sequence[st
         admin.create(
             "webhooks", {"site": site.slug, "url": receiver.url, "events": ["alert.fired", "alert.pressed_again"]}
         )
-        outbox, enough = folder / "outbox.db", folder / "enough"
-        edge = _start_edge(site, outbox, until=enough, port=broker.port)
+        site.node()
+        edge = EdgeProcess(
+            folder / "outbox.db",
+            port=broker.port,
+            site=site,
+            node="pi-1",
+            device=site.bin(interval_s=60)[1],
+            band=site.band()[1],
+            rate=RATE,
+            readings=WITHOUT_END,
+            presses=WITHOUT_END // READINGS_A_PRESS,
+        )
+        edge.start()
         try:
             for kill in kills:
-                hub.kill()
-                hub.die_at(kill, mutants)
-            enough.touch()
+                die_at(hub, kill, mutants)
+            edge.enough()
             hub.start()
-            assert edge.wait(PASSED_WITHIN_S) == 0
-            made = client_edge.Outbox(outbox)
-            ledger.readings, ledger.presses = made.next("telemetry") - 1, made.next("sos") - 1
+            edge.finish(PASSED_WITHIN_S)
+            ledger.readings, ledger.presses = edge.made("telemetry"), edge.made("sos")
             admin.login(*ADMIN)
             patience_s = CONTROL_COMES_WITHIN_S if mutants else COMES_WITHIN_S
             _tell(ledger, site, InfluxReader(influx.url, "faults"), receiver, patience_s=patience_s)
             ledger.residual = metric(hub.url, "linli_conservation_residual")
         finally:
             edge.kill()
-            edge.wait(10)
             admin.close()
             hub.kill()
     return ledger
-
-
-def _start_edge(site: Neighbourhood, outbox: Path, *, until: Path, port: int) -> "subprocess.Popen[bytes]":
-    """Start the outside client's edge: it sends until the file is there and everything is acknowledged."""
-    site.node()
-    _, device = site.bin(interval_s=60)
-    _, band = site.band()
-    arguments = {
-        "db": outbox,
-        "port": port,
-        "site": site.slug,
-        "node": "pi-1",
-        "password": site.credentials()["password"],
-        "device": device,
-        "band": band,
-        "readings": MOST_READINGS,
-        "presses": MOST_READINGS // READINGS_A_PRESS,
-        "until": until,
-        "rate": RATE,
-    }
-    # A password may begin with a dash, so each value stands in one word with its name.
-    given = [f"--{name}={value}" for name, value in arguments.items()]
-    return subprocess.Popen([sys.executable, "-m", client_edge.__name__, *given], cwd=ROOT)
 
 
 def _tell(

@@ -22,16 +22,15 @@ from typing import Any, Final
 from simulators.servers.mosquitto import MosquittoServer
 from tests.acceptance.outside import client_edge
 from tests.acceptance.outside.client_rest import Rest, metric
-from tests.acceptance.outside.hub_process import ADMIN, Hub, clean_environment
+from tests.acceptance.outside.edge_process import WITHOUT_END, EdgeProcess
+from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 from tests.acceptance.outside.webhook_receiver import WebhookReceiver
 from tests.chaos.mutants.faults import FAULTS
 from tests.integration.edge.agent_process import AgentProcess
 
-ROOT: Final = Path(__file__).parents[2]
 RATE: Final = 120
 READINGS_A_PRESS: Final = 50
-WITHOUT_END: Final = 1_000_000
 DRAINED_WITHIN_S: Final = 90
 AGENT: Final = "agent"
 
@@ -76,71 +75,25 @@ def schedule(seed: int, strikes: int, edges: int) -> list[Strike]:
     ]
 
 
-class MutantHub(Hub):
-    """`linli-hub serve`, with a fault put in where one is named."""
-
-    mutant: str | None = None
-
-    def launch(self) -> None:
-        if self.mutant is None:
-            Hub.launch(self)
-            return
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        with self._log("out").open("ab") as out, self._log("err").open("ab") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.mutants", self.mutant, "hub", "serve"],
-                env=clean_environment(self.settings()), cwd=ROOT, stdout=out, stderr=err,
-            )  # fmt: skip
-
-
-class MutantAgent(AgentProcess):
-    """`linli-edge run`, with a fault put in where one is named."""
-
-    mutant: str | None = None
-
-    def start(self) -> None:
-        if self.mutant is None:
-            super().start()
-            return
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.mutants", self.mutant, "edge", "run", "--config", str(self.config),
-                 "--log-format", "plain"],
-                cwd=ROOT, stdout=log, stderr=log,
-            )  # fmt: skip
-
-
-class ClientEdge:
-    """The outside client's edge as a process of a node of its own."""
+class Edge(EdgeProcess):
+    """The outside client's edge of a node of its own, with its bin and its wearer."""
 
     def __init__(self, folder: Path, port: int, site: Neighbourhood, number: int) -> None:
-        self.node, self.db = f"pi-{number}", folder / f"edge-{number}.db"
-        self._enough = folder / "enough"
-        site.node(self.node)
-        self.facility, device = site.bin(f"bin-{number}", node=self.node, interval_s=60)
-        self.wearer, band = site.band(f"band-{number}", node=self.node)
-        arguments = {
-            "db": self.db, "port": port, "site": site.slug, "node": self.node, "device": device, "band": band,
-            "password": site.credentials(self.node)["password"], "readings": WITHOUT_END, "rate": RATE,
-            "presses": WITHOUT_END // READINGS_A_PRESS, "until": self._enough,
-        }  # fmt: skip
-        self._told = [f"--{name}={value}" for name, value in arguments.items()]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", client_edge.__name__, *self._told], cwd=ROOT)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def finish(self, until_s: float) -> bool:
-        """Make nothing more; tell whether everything was acknowledged in time."""
-        self._enough.touch()
-        try:
-            return self.process.wait(max(1.0, until_s - time.monotonic())) == 0
-        except subprocess.TimeoutExpired:
-            return False
+        node = f"pi-{number}"
+        site.node(node)
+        self.facility, device = site.bin(f"bin-{number}", node=node, interval_s=60)
+        self.wearer, band = site.band(f"band-{number}", node=node)
+        super().__init__(
+            folder / f"edge-{number}.db",
+            port=port,
+            site=site,
+            node=node,
+            device=device,
+            band=band,
+            rate=RATE,
+            readings=WITHOUT_END,
+            presses=WITHOUT_END // READINGS_A_PRESS,
+        )
 
 
 class Stand:
@@ -149,8 +102,9 @@ class Stand:
     def __init__(self, stack: ExitStack, folder: Path, *, edges: int, mutant: str | None) -> None:
         self.broker = stack.enter_context(MosquittoServer.start(folder / "broker"))
         self.receiver = stack.enter_context(WebhookReceiver())
-        self.hub = MutantHub(data_dir=folder / "data", mqtt_url=self.broker.admin_url)
-        self.hub.mutant = mutant
+        broken = () if mutant is None else ("tests.chaos.mutants", mutant)
+        serve = (sys.executable, "-m", *broken, "hub", "serve") if broken else ()
+        self.hub = Hub(data_dir=folder / "data", mqtt_url=self.broker.admin_url, command=serve)
         stack.callback(self.hub.kill)
         self.hub.start()
         self.admin = Rest(self.hub.url).login(*ADMIN)
@@ -160,11 +114,11 @@ class Stand:
         self.admin.create("webhooks", {"site": self.site.slug, "url": self.receiver.url, "events": events})
         self.site.node(AGENT)
         self.site.bin("bin-agent", node=AGENT, interval_s=60)
-        self.agent = MutantAgent(self._agent_folder(folder / AGENT))
-        self.agent.mutant = mutant
-        self.edges = [ClientEdge(folder, self.broker.port, self.site, number) for number in range(1, edges + 1)]
+        self.agent = AgentProcess(self._agent_folder(folder / AGENT), module=(*broken, "edge"))
+        self.edges = [Edge(folder, self.broker.port, self.site, number) for number in range(1, edges + 1)]
         for edge in self.edges:
             stack.callback(edge.kill)
+            edge.start()
         stack.enter_context(self.agent)
 
     def _agent_folder(self, folder: Path) -> Path:
@@ -184,7 +138,7 @@ class Stand:
         edge = next((edge for edge in self.edges if edge.db.stem == strike.target), None)
         if strike.frozen:
             pids = {"hub": lambda: self.hub.pid, AGENT: lambda: self.agent.pid, "broker": lambda: self.broker.pid}
-            pid = edge.process.pid if edge is not None else pids[strike.target]()
+            pid = edge.pid if edge is not None else pids[strike.target]()
             os.kill(pid, signal.SIGSTOP)
             time.sleep(strike.away_s)
             os.kill(pid, signal.SIGCONT)
@@ -194,7 +148,7 @@ class Stand:
         time.sleep(strike.away_s)
         if target is self.broker:
             self.broker.restart()
-        elif isinstance(target, Hub | AgentProcess | ClientEdge):
+        elif isinstance(target, Hub | AgentProcess | EdgeProcess):
             target.start()
 
 
@@ -228,7 +182,10 @@ def _settle(stand: Stand, figures: Figures) -> None:
     stand.admin.login(*ADMIN)
     until_s = time.monotonic() + DRAINED_WITHIN_S
     for edge in stand.edges:
-        if not edge.finish(until_s):
+        edge.enough()
+        try:
+            edge.finish(max(1.0, until_s - time.monotonic()))
+        except (AssertionError, subprocess.TimeoutExpired):
             figures.wrong.append(f"{edge.node} is not done")
         made = client_edge.Outbox(edge.db)
         given = {lane: made.next(lane) - 1 for lane in ("telemetry", "sos")}
@@ -263,7 +220,7 @@ def _compare(stand: Stand, figures: Figures, node: str, given: dict[tuple[str, s
             figures.wrong.append(f"{node} {key}: {made} made, {row}")
 
 
-def _compare_effects(stand: Stand, figures: Figures, edge: ClientEdge, given: dict[str, int]) -> None:
+def _compare_effects(stand: Stand, figures: Figures, edge: Edge, given: dict[str, int]) -> None:
     numbers = [point["value"] for point in stand.site.points(edge.facility, "distance_mm")]
     if sorted(numbers) != list(range(1, given["telemetry"] + 1)):
         figures.wrong.append(f"{edge.node}: {len(numbers)} points, {len(set(numbers))} distinct, {given['telemetry']}")

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,59 +28,35 @@ from hub.upkeep.backup.archive import describe, write_archive
 from hub.upkeep.backup.manifest import Manifest, StateKind
 from hub.upkeep.backup.sealing import make_key, read_key
 from simulators.servers.mosquitto import MosquittoServer
-from tests.acceptance.outside import client_edge
 from tests.acceptance.outside.client_node import Node
 from tests.acceptance.outside.client_rest import Rest, metric
+from tests.acceptance.outside.edge_process import WITHOUT_END, EdgeProcess
 from tests.acceptance.outside.hub_process import ADMIN, Hub, clean_environment, console_script
 from tests.acceptance.outside.neighbourhood import Neighbourhood
-from tests.integration.edge.agent_process import AgentProcess
+from tests.integration.edge.agent_process import AgentProcess, wait_until
 
 RATE: Final = 60.0
 """Readings a second of the outside client's edge; a press to every twentieth."""
 FULL_ROWS: Final = 10_000_000
 SERIES: Final = 1_000
-WITHOUT_END: Final = 1 << 30
-EDGE: Final = Path(client_edge.__file__)
 Json = dict[str, Any]
 
 
-class Sender:
-    """The outside client's edge as a process: it produces until told to finish, and ends when all is acknowledged."""
-
-    def __init__(self, folder: Path, port: int, site: Neighbourhood, number: int) -> None:
-        self.db = folder / f"edge-{number}.db"
-        self.node = f"pi-{number}"
-        self._enough = folder / f"edge-{number}.enough"
-        arguments = {
-            "db": self.db, "port": port, "site": site.slug, "node": self.node, "rate": RATE,
-            "password": site.credentials(self.node)["password"], "device": f"bin-{number}-us", "band": f"band-{number}",
-            "readings": WITHOUT_END, "presses": WITHOUT_END // 20, "until": self._enough,
-        }  # fmt: skip
-        told = [f"--{name}={value}" for name, value in arguments.items()]
-        self._process = subprocess.Popen([sys.executable, str(EDGE), *told])
-
-    def made(self, lane: str) -> int:
-        return self._ask("SELECT coalesce(max(seq), 0) FROM row WHERE lane = ?", lane)
-
-    def done(self, lane: str) -> int:
-        return self._ask("SELECT coalesce(max(hw), 0) FROM done WHERE lane = ?", lane)
-
-    def finish(self) -> None:
-        """Produce nothing more, and wait until all is acknowledged."""
-        self._enough.touch()
-        assert self._process.wait(60) == 0
-
-    def kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-    def _ask(self, question: str, lane: str) -> int:
-        try:
-            with closing(sqlite3.connect(f"{self.db.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-                return int(connection.execute(question, (lane,)).fetchone()[0])
-        except sqlite3.OperationalError:  # not yet made
-            return 0
+def start_edge(scene: "Scene", number: int) -> EdgeProcess:
+    """Start the outside client's edge of a node; it makes readings and presses until it is enough."""
+    edge = EdgeProcess(
+        scene.folder / f"edge-{number}.db",
+        port=scene.broker.port,
+        site=scene.site,
+        node=f"pi-{number}",
+        device=f"bin-{number}-us",
+        band=f"band-{number}",
+        rate=RATE,
+        readings=WITHOUT_END,
+        presses=WITHOUT_END // 20,
+    )
+    edge.start()
+    return edge
 
 
 @dataclass(slots=True)
@@ -197,14 +173,16 @@ def _open_scene(folder: Path, stack: ExitStack) -> Scene:
 
 
 def _drill(scene: Scene, random: Random, stack: ExitStack) -> Json:
-    sender = Sender(scene.folder, scene.broker.port, scene.site, 1)
+    sender = start_edge(scene, 1)
     stack.callback(sender.kill)
     agent = _agent(scene, "pi-2")
     stack.callback(agent.__exit__)
     agent.start()
     hand = Hand(scene.site.client("pi-3").connect())
     first = hand.send("sos", hand.node.event("band-3", "sos_pressed", "before:1"))
-    _until(lambda: sender.done("telemetry") >= random.randint(60, 120), "the first readings are acknowledged")
+    wait_until(
+        lambda: sender.done("telemetry") >= random.randint(60, 120), "the first readings are acknowledged", within_s=60
+    )
 
     taken, backup_s, backup_mb = scene.command("backup", str(scene.folder / "backups"))
 
@@ -214,7 +192,9 @@ def _drill(scene: Scene, random: Random, stack: ExitStack) -> Json:
     scene.site.alert("binFull", "firing")
     enough = sender.done("telemetry") + random.randint(100, 200)
     calls = sender.done("sos") + 2
-    _until(lambda: sender.done("telemetry") >= enough and sender.done("sos") >= calls, "more is acknowledged")
+    wait_until(
+        lambda: sender.done("telemetry") >= enough and sender.done("sos") >= calls, "more is acknowledged", within_s=60
+    )
     known = scene.lanes()
     restored = scene.lose_everything_and_restore(Path(taken["file"]))
     lanes: dict[tuple[str, str], int] = restored.pop("lanes")
@@ -225,8 +205,9 @@ def _drill(scene: Scene, random: Random, stack: ExitStack) -> Json:
     for lane in hand.sent:
         last = hand.again(lane)
         assert last["hub_gen"] == restored["hub_gen"] != first["hub_gen"]
-    _until(lambda: sender.done("telemetry") > enough, "the edge has caught up")
-    sender.finish()
+    wait_until(lambda: sender.done("telemetry") > enough, "the edge has caught up", within_s=60)
+    sender.enough()
+    sender.finish(60)
     assert agent.stop() == 0
     outbox = agent.drain()
     figures = _judge(scene, sender, hand, outbox)
@@ -241,7 +222,7 @@ def _full_bin(node: Node) -> list[Json]:
     return [node.fill("bin-3-us", 90.0 + n, ago_s=2 - n) for n in range(3)]
 
 
-def _judge(scene: Scene, sender: Sender, hand: Hand, outbox: Json) -> Json:
+def _judge(scene: Scene, sender: EdgeProcess, hand: Hand, outbox: Json) -> Json:
     """Hold everything against what was produced; return the counts."""
     site, lanes = scene.site, scene.lanes()
     produced = {("pi-1", lane): sender.made(lane) for lane in ("sos", "telemetry")}
@@ -295,14 +276,14 @@ def _judge_orders(site: Neighbourhood) -> None:
 
 def _control(scene: Scene, random: Random, stack: ExitStack) -> Json:
     """Telemetry first, state second: what is committed between the two copies is lost, and the drill must see it."""
-    sender = Sender(scene.folder, scene.broker.port, scene.site, 4)
+    sender = start_edge(scene, 4)
     stack.callback(sender.kill)
-    _until(lambda: sender.done("telemetry") >= 40, "readings are acknowledged")
+    wait_until(lambda: sender.done("telemetry") >= 40, "readings are acknowledged", within_s=60)
     work = scene.folder / "wrong"
     work.mkdir()
     copy_database(scene.hub.data_dir / "telemetry.db", work / "telemetry.db")
     enough = sender.done("telemetry") + random.randint(40, 80)
-    _until(lambda: sender.done("telemetry") >= enough, "more is acknowledged")
+    wait_until(lambda: sender.done("telemetry") >= enough, "more is acknowledged", within_s=60)
     copy_database(scene.hub.data_dir / "state.db", work / "state.db")
     contents = tuple(describe(work / name, name=name) for name in ("state.db", "telemetry.db"))
     manifest = Manifest(
@@ -312,7 +293,8 @@ def _control(scene: Scene, random: Random, stack: ExitStack) -> Json:
     with file.open("wb") as target:
         write_archive(target, read_key(scene.key), manifest, work, name="wrong")
     scene.lose_everything_and_restore(file)
-    sender.finish()
+    sender.enough()
+    sender.finish(60)
     made, (_, different) = sender.made("telemetry"), scene.readings("pi-4")
     assert different < made, "the wrong order lost nothing: the drill is blind"
     return {"readings": made, "lost": made - different}
@@ -390,13 +372,6 @@ def _agent(scene: Scene, node: str) -> AgentProcess:
         f'[[devices]]\nslug = "band-{number}"\ndriver = "fake"\noptions = {{script = "band.csv"}}\n'
     )
     return AgentProcess(folder)
-
-
-def _until(holds: Callable[[], bool], what: str, *, within_s: float = 60) -> None:
-    until_s = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < until_s, f"not within {within_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -78,6 +78,8 @@ class Hub:
     extra: dict[str, str] = field(default_factory=dict[str, str])
     only: dict[str, str] | None = None
     """Exactly these settings instead of the usual ones, where a test leaves one out."""
+    command: tuple[str, ...] = ()
+    """What serves, where it is not the installed `linli-hub serve`."""
     http_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
     _starts: int = 0
@@ -117,9 +119,8 @@ class Hub:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._starts += 1
         with self._log("out").open("ab") as out, self._log("err").open("ab") as err:
-            self._process = subprocess.Popen(
-                [console_script("linli-hub"), "serve"], env=clean_environment(self.settings()), stdout=out, stderr=err
-            )
+            command = self.command or (console_script("linli-hub"), "serve")
+            self._process = subprocess.Popen(command, env=clean_environment(self.settings()), stdout=out, stderr=err)
 
     def wait_ready(self, ready_s: float = 90) -> None:
         """Waits for 200 from `/readyz`; fails at once with the output when the process ends."""
@@ -139,6 +140,11 @@ class Hub:
                 last = response.text
             time.sleep(0.05)
         raise AssertionError(f"linli-hub serve is not ready in {ready_s} s: {last}\n{self.tail()}")
+
+    def wait_ended(self, timeout_s: float) -> int:
+        """Waits until the process has ended by itself and gives its exit code; TimeoutExpired where it does not."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
 
     def kill(self) -> None:
         """Kill -9."""

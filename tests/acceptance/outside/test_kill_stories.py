@@ -1,8 +1,6 @@
 """kill -9 of hub, broker, edge, PostgreSQL and InfluxDB in the middle of a run: nothing lost, nothing doubled."""
 
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,13 +15,13 @@ from simulators.servers.mosquitto import MosquittoServer
 from tests.acceptance.outside.client_node import rfc3339, utc_now
 from tests.acceptance.outside.client_rest import Json, Rest, instant, metric
 from tests.acceptance.outside.databases import DATABASES
+from tests.acceptance.outside.edge_process import EdgeProcess
 from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.influx_reader import InfluxReader
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.timeout(400)
-EDGE = Path(__file__).with_name("client_edge.py")
 
 
 @dataclass(slots=True)
@@ -93,26 +91,6 @@ def trio(request: pytest.FixtureRequest) -> Trio:
 on_every_database = pytest.mark.parametrize("trio", DATABASES, indirect=True)
 
 
-@dataclass(slots=True)
-class EdgeProcess:
-    """The client edge as a process of ours."""
-
-    arguments: list[str]
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, str(EDGE), *self.arguments])
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(10)
-
-    def finish(self, timeout_s: float) -> None:
-        assert self.process is not None
-        assert self.process.wait(timeout_s) == 0
-
-
 @dataclass(frozen=True, slots=True)
 class Storm:
     """An edge process that makes readings and presses at a site of its own, whatever is killed meanwhile."""
@@ -133,19 +111,17 @@ class Storm:
         site.node()
         facility, device = site.bin(interval_s=60)
         wearer, band = site.band()
-        arguments = {
-            "db": folder / "outbox.db",
-            "port": trio.broker.port,
-            "site": site.slug,
-            "node": "pi-1",
-            "password": site.credentials()["password"],
-            "device": device,
-            "band": band,
-            "readings": readings,
-            "presses": presses,
-            "rate": 120,
-        }
-        edge = EdgeProcess([f"--{name}={value}" for name, value in arguments.items()])
+        edge = EdgeProcess(
+            folder / "outbox.db",
+            port=trio.broker.port,
+            site=site,
+            node="pi-1",
+            device=device,
+            band=band,
+            rate=120,
+            readings=readings,
+            presses=presses,
+        )
         edge.start()
         return cls(trio, site, edge, facility, wearer, band, readings, presses)
 

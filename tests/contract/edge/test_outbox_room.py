@@ -11,10 +11,9 @@ from edge.outbox import Draft, Outbox
 from edge.outbox.clearing import KEEP_DONE_MS, Clearing
 from protocols.codec import encode_record
 from protocols.gaps import GapReason
-from protocols.instant import format_instant
 from protocols.lanes import Lane
-from protocols.readings import Reading
 from tests.contract.edge.outbox_life import AT, OutboxLife, a_call, a_reading, an_event, places, rows, store
+from tests.fakes.usual_reading import usual_reading
 
 DAY_MS = 86_400_000
 MONDAY_MS = 1_795_000_000_000
@@ -109,18 +108,6 @@ def test_a_million_readings_fit_a_hundred_megabytes(outbox: Outbox) -> None:
 
 def _usual(number: int) -> Draft:
     """A reading as a bin's node stores it, no two alike."""
-    random = Random(number)
-    record = Reading(
-        device=f"bin-{number % 20:04d}-us",
-        kind="fill_level",
-        at=format_instant(AT + timedelta(milliseconds=500 * number)),
-        uptime_ms=86_400_123 + 500 * number,
-        quality=95,
-        values={
-            "distance_mm": round(random.uniform(30, 2_000), 1),
-            "fill_percent": round(random.uniform(0, 100), 1),
-            "temperature_c": round(random.uniform(-10, 40), 1),
-            "battery_percent": 88.0,
-        },
-    )
+    at, uptime_ms = AT + timedelta(milliseconds=500 * number), 86_400_123 + 500 * number
+    record = usual_reading(f"bin-{number % 20:04d}-us", at=at, uptime_ms=uptime_ms, random=Random(number))
     return Draft(Lane.TELEMETRY, encode_record(record))

@@ -1,12 +1,11 @@
 """The real agent as a child process: `python -m edge run`, stopped in order or killed by its pid."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,10 +15,12 @@ WAIT_S = 30.0
 class AgentProcess:
     """One agent in a folder that holds its `edge.toml`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, module: Sequence[str] = ("edge",)) -> None:
+        """Take the folder, and the module that runs as the agent, with what it is told first."""
         self.folder = folder
         self.config = folder / "edge.toml"
         self.log = folder / "agent.log"
+        self._module = module
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -39,10 +40,9 @@ class AgentProcess:
         """Start the agent; its log goes on in the same file."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edge", "run", "--config", str(self.config), "--log-format", "plain"],
+                [sys.executable, "-m", *self._module, "run", "--config", str(self.config), "--log-format", "plain"],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             )
 
     def kill(self) -> None:
