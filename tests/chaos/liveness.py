@@ -75,7 +75,15 @@ def stage(folder: Path) -> Generator[Stage]:
 class WatchdogProcess:
     """`linli-hub watchdog` as a child process."""
 
-    def __init__(self, at: Stage, listener: Listener, *, repeat_s: float = 600, silent_s: float = SILENT_S) -> None:
+    def __init__(
+        self,
+        at: Stage,
+        listener: Listener,
+        *,
+        repeat_s: float = 600,
+        silent_s: float = SILENT_S,
+        probe_every_s: float = PROBE_EVERY_S,
+    ) -> None:
         self.folder = at.folder / "watchdog"
         self.log = at.folder / "watchdog.log"
         self._environment = clean_environment(
@@ -86,7 +94,7 @@ class WatchdogProcess:
                 "WATCHDOG_PROBE_PASSWORD": PROBE_PASSWORD,
                 "WATCHDOG_DATA_DIR": str(self.folder),
                 "WATCHDOG_SILENT_S": str(silent_s),
-                "WATCHDOG_PROBE_EVERY_S": str(PROBE_EVERY_S),
+                "WATCHDOG_PROBE_EVERY_S": str(probe_every_s),
                 "WATCHDOG_REPEAT_S": str(repeat_s),
             }
         )
