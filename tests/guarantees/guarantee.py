@@ -1,4 +1,4 @@
-"""What a guarantee is to `make guarantees`: a promise with its aim, a run that must hold and a control that must fail."""
+"""What a guarantee is: a promise with its aim, a run in which it must hold, a control that must fail."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
