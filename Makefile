@@ -21,7 +21,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 # pip takes a platform at its word and infers none that is older.
 PI_PLATFORMS := $(patsubst %,--platform manylinux%_aarch64,_2_34 _2_28 _2_17 2014)
 
-.PHONY: help setup demo test check docs format bench servers client lock wheels clean
+.PHONY: help setup demo test check docs format bench guarantees servers client lock wheels clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -58,6 +58,9 @@ format: .venv/ready-dev ## Format and mend what can be mended
 
 bench: .venv/ready-dev servers ## Measure, each figure beside its floor
 	$(BIN)/python -m tests.benchmarks
+
+guarantees: .venv/ready-dev servers ## Show each guarantee with its seed and its control, on a machine that does nothing else
+	$(BIN)/python -m tests.guarantees
 
 servers: .venv/ready-dev ## Find, fetch or build the real servers of the tests
 	@$(BIN)/python -m simulators.servers

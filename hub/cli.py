@@ -100,6 +100,7 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
     """Run the hub until a signal stops it."""
     settings = load_settings()
     set_up_logs(verbose=verbose)
+    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 50)  # before the imports, of which it would take a tenth
     from hub.app import Hub
     from hub.systemd import ServiceManager
 
@@ -160,13 +161,12 @@ def watchdog(
 def _settle_interpreter() -> None:
     """Suit the interpreter to long runs of short batches.
 
-    The collector leaves alone what is loaded now (registry, code) and looks at new objects when a batch has let go of
-    them: at its defaults it takes two fifths of the hot path. Threads change places sooner, for an SOS asks for its
-    turn some fifty times on its way through one commit, beside telemetry that never pauses.
+    The collector leaves alone what is loaded now (registry, code). Since the start it looks at new objects only when a
+    batch has let go of them: at its defaults it takes two fifths of the hot path. Threads change places sooner, for an
+    SOS asks for its turn some fifty times on its way through one commit, beside telemetry that never pauses.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 50)
     sys.setswitchinterval(SWITCH_S)
 
 
