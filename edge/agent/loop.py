@@ -166,6 +166,12 @@ class Loop:
     def _keep_up(self, moment: Moment) -> None:
         try:
             self._upkeep.tick(moment)
+        except OutboxError as error:
+            _log.error("upkeep.failed", extra={"why": str(error)})
+        self._watch_clock(moment)
+
+    def _watch_clock(self, moment: Moment) -> None:
+        try:
             self._upkeep.watch_clock(moment)
         except OutboxError as error:
             _log.error("upkeep.failed", extra={"why": str(error)})
@@ -293,21 +299,25 @@ class Loop:
             _log.warning("answer.unusable", extra={"topic": topic})
             return
         if isinstance(answer, Ack):
-            self._learn(answer, moment)
+            moment = self._learn(answer, moment)
             if lane is Lane.SOS and self._urgent:
                 self._memory.answered(answer)
                 self._show_unstored()
         self._courier.answered(lane, answer, moment)
 
-    def _learn(self, ack: Ack, moment: Moment) -> None:
+    def _learn(self, ack: Ack, moment: Moment) -> Moment:
+        """Take the time from an ack; return the moment by what is known now, before anything more is sent by it."""
         hub_ms = parse_instant_ms(ack.hub_time)
         if hub_ms is None or ack.hub_id != (self._courier.home or ack.hub_id):
-            return
+            return moment
         self._upkeep.heard_hub(hub_ms)
         if ack.uptime_ms is not None:
             self._clock.learn(from_ms(hub_ms), asked_ms=ack.uptime_ms, answered_ms=moment.uptime_ms)
+            moment = self._clock.moment()
+            self._watch_clock(moment)
             if ack.lane is Lane.SOS and ack.sos is not None and ack.epoch == self._outbox.epoch:
                 self._listed({receipt.ref for receipt in ack.sos}, moment)
+        return moment
 
     def _listed(self, refs: set[str], moment: Moment) -> None:
         try:

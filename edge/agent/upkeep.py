@@ -12,7 +12,7 @@ from edge.outbox.reserve import BYTES as RESERVED_BYTES
 from edge.retention import RESERVE_BYTES, Room, Sizes, room
 from protocols.envelope import ClockState
 from protocols.events import EventName
-from protocols.instant import format_instant
+from protocols.instant import format_instant, from_ms, parse_instant_ms
 from protocols.lanes import Lane
 
 EVERY_MS: Final = 1_000
@@ -52,6 +52,7 @@ class Upkeep:
         self._hub_ms: int | None = None
         self._room = Room.AMPLE
         self._last: Moment | None = None
+        self._told_off = False
 
     @property
     def due_ms(self) -> int:
@@ -63,16 +64,44 @@ class Upkeep:
         self._hub_ms = hub_ms
 
     def watch_clock(self, moment: Moment) -> None:
-        """Note when this boot learns the time, and when the clock is set by a step."""
-        last = self._last
+        """Note when this boot learns the time, when the clock is set by a step, and when the hub contradicts it.
+
+        What a boot stamped by a clock that was set is not to be believed once it proved wrong: its uptime dates it.
+        """
+        last = self._last or self._recalled()
+        overruled = moment.overruled and not (last is not None and last.overruled)
         if moment.state is ClockState.SYNCED:
-            if last is None or last.state is not ClockState.SYNCED:
+            learns = last is None or last.state is not ClockState.SYNCED
+            step_ms = 0 if last is None or learns else _step_ms(last, moment)
+            stepped = abs(step_ms) > STEP_MS
+            if overruled or stepped:
+                self._outbox.distrust_clock()
+            if overruled or stepped or learns:
                 self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
+            if learns:
                 _log.info("clock.synced", extra={"now": format_instant(moment.at)})
-            elif abs(step_ms := _step_ms(last, moment)) > STEP_MS:
-                self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
+            elif stepped and not overruled:
                 self._report(EventName.CLOCK_STEPPED, {"by_ms": step_ms})
+        self._tell_off(moment)
         self._last = moment
+
+    def _recalled(self) -> Moment | None:
+        """What an agent that ran before in this boot knew of the time."""
+        anchor = self._outbox.anchor
+        at_ms = None if anchor is None else parse_instant_ms(anchor.at)
+        if anchor is None or at_ms is None:
+            return None
+        return Moment(from_ms(at_ms), anchor.uptime_ms, ClockState.SYNCED)
+
+    def _tell_off(self, moment: Moment) -> None:
+        """Say once that the system's clock, though set, is far from the hub's, and once that it is near it again."""
+        if moment.off_ms is not None and abs(moment.off_ms) > STEP_MS and not self._told_off:
+            self._told_off = True
+            counts = "the hub's time" if moment.overruled else "the system's clock"
+            self._report(EventName.CLOCK_STEPPED, {"off_ms": moment.off_ms, "counts": counts})
+        elif moment.off_ms is None and self._told_off:
+            self._told_off = False
+            _log.info("clock.agrees", extra={"now": format_instant(moment.at)})
 
     def tick(self, moment: Moment) -> None:
         """Do what is due."""

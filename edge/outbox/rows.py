@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from protocols.codec import encode_record
 from protocols.envelope import Stamp
 from protocols.gaps import Gap, GapReason, GapRecord
 from protocols.lanes import Lane
+
+DISTRUSTED: Final = "distrusted:"
+"""Begins the name of the fact that a boot's clock proved wrong although it was set: uptime dates its records."""
 
 
 @dataclass(frozen=True, slots=True)

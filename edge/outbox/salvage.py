@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.outbox.database import LANE_NUMBERS, connect_read_only
 from edge.outbox.packing import DamagedRecordError, unpack
-from edge.outbox.rows import Salvaged
+from edge.outbox.rows import DISTRUSTED, Salvaged
 from protocols.codec import decode_record
 from protocols.envelope import Stamp
 from protocols.lanes import Lane
@@ -26,9 +26,10 @@ def salvage(path: Path) -> list[Salvaged]:
     try:
         done = _done(connection)
         boots = _boots(connection)
+        distrusted = _distrusted(connection)
         for lane, number in LANE_NUMBERS.items():
             if lane in done or lane is not Lane.TELEMETRY:
-                saved += _rows(connection, lane, number, after=done.get(lane, 0), boots=boots)
+                saved += _rows(connection, lane, number, after=done.get(lane, 0), boots=boots, distrusted=distrusted)
     finally:
         connection.close()
     return saved
@@ -50,8 +51,23 @@ def _boots(connection: sqlite3.Connection) -> dict[int, tuple[str, Stamp | None]
     return {row[0]: (row[1], None if row[2] is None else Stamp(at=row[2], uptime_ms=row[3])) for row in rows}
 
 
+def _distrusted(connection: sqlite3.Connection) -> set[str]:
+    """Boots whose clock proved wrong."""
+    try:
+        names = connection.execute("SELECT name FROM facts WHERE name GLOB ?", (f"{DISTRUSTED}*",)).fetchall()
+    except sqlite3.DatabaseError:
+        return set()
+    return {name.removeprefix(DISTRUSTED) for (name,) in names}
+
+
 def _rows(
-    connection: sqlite3.Connection, lane: Lane, number: int, *, after: int, boots: dict[int, tuple[str, Stamp | None]]
+    connection: sqlite3.Connection,
+    lane: Lane,
+    number: int,
+    *,
+    after: int,
+    boots: dict[int, tuple[str, Stamp | None]],
+    distrusted: set[str],
 ) -> Iterator[Salvaged]:
     query = "SELECT boot, synced, body FROM records WHERE lane = ? AND seq > ? AND through IS NULL ORDER BY seq"
     try:
@@ -59,7 +75,8 @@ def _rows(
             body = _unpacked(kept)
             if boot_id in boots and not isinstance(decode_record(body, lane=lane), RecordRejection):
                 boot, anchor = boots[boot_id]
-                yield Salvaged(lane=lane, boot=boot, anchor=anchor, synced=bool(synced), body=body)
+                believed = bool(synced) and boot not in distrusted
+                yield Salvaged(lane=lane, boot=boot, anchor=anchor, synced=believed, body=body)
     except sqlite3.DatabaseError:
         return
 

@@ -9,7 +9,7 @@ from edge.outbox.callbook import CallBook
 from edge.outbox.database import LANE_NUMBERS, Database
 from edge.outbox.packing import DamagedRecordError, pack, unpack
 from edge.outbox.reserve import Reserve
-from edge.outbox.rows import Draft, LaneMarks, Row, Salvaged, gap_row
+from edge.outbox.rows import DISTRUSTED, Draft, LaneMarks, Row, Salvaged, gap_row
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
 from protocols.hello import NewEpochBecause
@@ -40,6 +40,7 @@ class Outbox:
         self._unsaved: set[Lane] = set()
         self._last_mark_ms = {lane: self._newest_mark_ms(lane) for lane in Lane}
         self._boots: dict[int, tuple[str, Stamp | None]] = {}
+        self._distrusted = {name.removeprefix(DISTRUSTED) for name in self._facts if name.startswith(DISTRUSTED)}
         with database.transaction():
             self._boot_id = self._boot_number(boot)
         self._read_boots()
@@ -251,6 +252,12 @@ class Outbox:
             )
         self._read_boots()
 
+    def distrust_clock(self) -> None:
+        """Commit that this boot's clock was wrong although it counted as set; what has left stands as it was told."""
+        if self._boot not in self._distrusted:
+            self.set_fact(f"{DISTRUSTED}{self._boot}", "1")
+            self._distrusted.add(self._boot)
+
     def close(self, *, in_order: bool = True) -> None:
         """Close the file; `in_order` says that it need not be checked at the next opening."""
         try:
@@ -282,7 +289,7 @@ class Outbox:
         except DamagedRecordError:
             return gap_row(seq, seq, reason=GapReason.CORRUPT, boot=self._boot)
         boot, anchor = self._boots[boot_id]
-        return Row(seq, seq, boot, synced=synced, body=body, anchor=anchor)
+        return Row(seq, seq, boot, synced=synced and boot not in self._distrusted, body=body, anchor=anchor)
 
     def _save_marks(self, marks: dict[Lane, LaneMarks], lanes: Collection[Lane]) -> None:
         self._database.run_many(

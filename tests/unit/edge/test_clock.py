@@ -101,3 +101,61 @@ def test_the_system_is_asked_at_most_once_a_second() -> None:
     for _ in range(4):
         clock.moment()
     assert asked == 2
+
+
+def test_a_clock_before_2025_is_never_synchronized_whoever_says_so() -> None:
+    set_wrong = Machine(set_by_service=True)
+    assert set_wrong.clock().moment().state is ClockState.UNSYNCED
+    assert set_wrong.clock(ClockSource.SYSTEM).moment().state is ClockState.UNSYNCED
+    clock = set_wrong.clock()
+    clock.learn(RIGHT, asked_ms=100_000, answered_ms=100_000)
+    assert (clock.moment().at, clock.moment().state) == (RIGHT, ClockState.SYNCED)
+
+
+@pytest.mark.parametrize(
+    "ahead", [timedelta(days=1), timedelta(days=-1), timedelta(days=27_000), timedelta(seconds=-3)]
+)
+def test_a_set_clock_that_the_hub_contradicts_is_overruled_until_it_is_right(ahead: timedelta) -> None:
+    machine = Machine(wall=RIGHT + ahead, set_by_service=True)
+    clock = machine.clock()
+    assert clock.moment().at == RIGHT + ahead
+    clock.learn(RIGHT, asked_ms=100_000, answered_ms=100_000)
+    moment = clock.moment()
+    assert (moment.at, moment.state, moment.overruled) == (RIGHT, ClockState.SYNCED, True)
+    assert moment.off_ms == ahead // timedelta(milliseconds=1)
+    machine.wall = RIGHT
+    assert (clock.moment().off_ms, clock.moment().overruled) == (None, False)
+
+
+def test_a_set_clock_near_the_hubs_counts_and_the_longer_ago_the_hub_was_heard_the_less_it_says() -> None:
+    machine = Machine(wall=RIGHT + timedelta(seconds=1.9), set_by_service=True)
+    clock = machine.clock()
+    clock.learn(RIGHT, asked_ms=98_000, answered_ms=100_000)
+    assert (clock.moment().at, clock.moment().overruled) == (machine.wall, False)
+    week_s = 7 * 86_400
+    machine.uptime_s += week_s
+    machine.wall += timedelta(seconds=59)
+    assert clock.moment().overruled is False
+    machine.wall += timedelta(seconds=10)
+    assert clock.moment().overruled is True
+
+
+def test_a_clock_configured_to_count_always_tells_how_far_it_is_off() -> None:
+    clock = Machine(wall=RIGHT + timedelta(hours=1)).clock(ClockSource.SYSTEM)
+    clock.learn(RIGHT, asked_ms=100_000, answered_ms=100_000)
+    moment = clock.moment()
+    assert (moment.at, moment.off_ms, moment.overruled) == (RIGHT + timedelta(hours=1), 3_600_000, False)
+
+
+def test_what_was_recalled_does_not_overrule_a_clock_that_was_set_since() -> None:
+    machine = Machine(wall=RIGHT, set_by_service=True)
+    clock = machine.clock()
+    clock.recall(Stamp(at="2026-11-21T07:00:00.000Z", uptime_ms=100_000))
+    assert (clock.moment().at, clock.moment().overruled) == (RIGHT, False)
+
+
+def test_a_better_answer_of_the_hub_replaces_a_vague_one() -> None:
+    clock = Machine().clock()
+    clock.learn(RIGHT + timedelta(milliseconds=900), asked_ms=98_000, answered_ms=100_000)
+    clock.learn(RIGHT, asked_ms=99_900, answered_ms=100_000)
+    assert clock.moment().at == RIGHT + timedelta(milliseconds=50)

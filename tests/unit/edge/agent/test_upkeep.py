@@ -8,7 +8,7 @@ import pytest
 
 from edge.agent.upkeep import Upkeep
 from edge.clock import Moment
-from edge.outbox import Draft, Opened, open_outbox
+from edge.outbox import Draft, Opened, Outbox, open_outbox
 from edge.outbox.clearing import Clearing
 from edge.retention import RESERVE_BYTES
 from protocols.codec import encode_record
@@ -69,6 +69,58 @@ def test_a_clock_that_jumps_is_reported_and_one_that_drifts_is_not(opened: Opene
     assert house.reports == []
     house.upkeep.watch_clock(at(3_000, ahead_s=-3_595))
     assert house.reports == [(EventName.CLOCK_STEPPED, {"by_ms": -3_600_000})]
+
+
+def off(uptime_ms: int, *, off_s: float, overruled: bool) -> Moment:
+    right = at(uptime_ms)
+    return Moment(right.at, uptime_ms, right.state, round(off_s * 1_000), overruled=overruled)
+
+
+def stamped(opened: Opened) -> list[bool]:
+    return [row.synced for row in opened.outbox.read(Lane.TELEMETRY, 1, most=10, most_bytes=MB)]
+
+
+def test_what_was_stamped_by_a_set_clock_is_not_believed_once_the_hub_contradicts_it(opened: Opened) -> None:
+    house = House(opened)
+    house.upkeep.watch_clock(at(1_000, ahead_s=-86_400))
+    opened.outbox.append([a_lamp("d", power_w=1.0)], at=BEGAN, uptime_ms=1_000, synced=True)
+    assert stamped(opened) == [True]
+    house.upkeep.watch_clock(off(2_000, off_s=-86_400, overruled=True))
+    assert stamped(opened) == [False]
+    assert opened.outbox.anchor is not None
+    assert opened.outbox.anchor.at == "2026-11-21T08:00:02.000Z"
+    assert house.reports == [(EventName.CLOCK_STEPPED, {"off_ms": -86_400_000, "counts": "the hub's time"})]
+    house.upkeep.watch_clock(off(3_000, off_s=-86_400, overruled=True))
+    house.upkeep.watch_clock(at(4_000))
+    assert len(house.reports) == 1, "once is enough"
+    again = Outbox(opened.outbox.database, boot="b" * 16, new_epoch=lambda: "e" * 16)
+    assert not again.read(Lane.TELEMETRY, 1, most=10, most_bytes=MB)[0].synced, "a restart does not forget it"
+
+
+def test_a_boot_whose_clock_jumped_is_dated_by_its_uptime(opened: Opened) -> None:
+    house = House(opened)
+    house.upkeep.watch_clock(at(1_000))
+    opened.outbox.append([a_lamp("d", power_w=1.0)], at=BEGAN, uptime_ms=1_000, synced=True)
+    house.upkeep.watch_clock(at(2_000, ahead_s=-3_600))
+    assert stamped(opened) == [False]
+
+
+def test_a_clock_that_was_set_while_no_agent_ran_has_jumped(opened: Opened) -> None:
+    House(opened).upkeep.watch_clock(at(1_000))
+    later = House(opened)
+    later.upkeep.watch_clock(at(60_000, ahead_s=-3_600))
+    assert later.reports == [(EventName.CLOCK_STEPPED, {"by_ms": -3_600_000})]
+
+
+def test_a_clock_that_always_counts_and_is_off_by_more_than_five_seconds_is_told_once_and_believed(
+    opened: Opened,
+) -> None:
+    house = House(opened)
+    opened.outbox.append([a_lamp("d", power_w=1.0)], at=BEGAN, uptime_ms=1_000, synced=True)
+    for uptime_ms, off_s in ((1_000, 4.9), (2_000, 5.1), (3_000, 5.2)):
+        house.upkeep.watch_clock(off(uptime_ms, off_s=off_s, overruled=False))
+    assert house.reports == [(EventName.CLOCK_STEPPED, {"off_ms": 5_100, "counts": "the system's clock"})]
+    assert stamped(opened) == [True]
 
 
 def test_marks_are_saved_after_two_seconds(opened: Opened) -> None:
