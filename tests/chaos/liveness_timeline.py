@@ -1,14 +1,17 @@
 """Liveness by the defaults, on timelines: silences that begin at random instants, and builds that miss them."""
 
 from random import Random
-from typing import Any, Final
+from typing import Final
 
+from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, evaluate_reading
 from hub.rules.node import NodeState, hello_interval_s, note_contact, wake
-from hub.rules.parameters import NodeOfflineParameters
+from hub.rules.parameters import BatteryLowParameters, NodeOfflineParameters
 from hub.rules.rule import Raised
+from hub.vocabulary import FaultCode
 from hub.watchdog.inquiry import EVERY_S
 from hub.watchdog.vigil import ChainAnswered, HubAnswered, HubMissed, Looked, Patience, begin, observe
 from protocols.lanes import Lane
+from tests.guarantees.guarantee import Control
 
 SWEEP_MS: Final = 1_000
 LOOK_MS: Final = 250
@@ -55,8 +58,32 @@ def watchdog_told_ms(rng: Random, *, hub: bool, presses: bool = True) -> int | N
     return None
 
 
-def worst(seed: int, *, times: int) -> dict[str, float | None]:
-    """Return the longest time until somebody is told by the defaults, in seconds; None where somebody never was."""
+def battery_told_percent(rng: Random, *, enter_percent: float = 20.0) -> float | None:
+    """Return what a battery that runs down still held when it was told; None: not by its first reading at 20 %.
+
+    It falls by as much as it likes between readings, some say nothing, and it wavers as cells do.
+    """
+    rules = FacilityRules("wristband", battery_low=BatteryLowParameters(enter_percent=enter_percent))
+    state, percent, at_ms = FacilityState(), rng.uniform(40, 100), 1_795_608_000_000
+    while percent > 0:
+        percent, at_ms = percent - rng.uniform(0, 3), at_ms + rng.randrange(60_000, 3_600_000)
+        told = round(min(100.0, max(0.0, percent + rng.uniform(-1, 1))), rng.randrange(2))
+        heard = rng.choice((0, 80, 100, 100))
+        values = {"heart_rate_bpm": 70.0, "battery_percent": told}
+        reading = ReadingInput("band", "pi", "vitals", at_ms, at_ms, heard, values)
+        state, effects = evaluate_reading(rules, state, reading)
+        if any(isinstance(effect, Raised) and effect.fault_code is FaultCode.BATTERY_LOW for effect in effects):
+            return told
+        if heard and told <= 20:
+            return None
+    return None
+
+
+def worst(seed: int, *, times: int) -> dict[str, float]:
+    """Return the longest time until somebody is told by the defaults, in seconds; infinite where nobody ever was.
+
+    Of batteries it is the least that one held, in per cent; below 0 where one was not told at once.
+    """
     rng = Random(seed)
     found = {
         "edge silent": [edge_told_ms(rng, goes_on=False) for _ in range(times)],
@@ -64,18 +91,22 @@ def worst(seed: int, *, times: int) -> dict[str, float | None]:
         "hub silent": [watchdog_told_ms(rng, hub=True) for _ in range(times)],
         "chain silent": [watchdog_told_ms(rng, hub=False) for _ in range(times)],
     }
-    return {
-        name: None if None in told else max(took_ms for took_ms in told if took_ms is not None) / 1_000
+    batteries = [battery_told_percent(rng) for _ in range(times)]
+    longest = {
+        name: max(float("inf") if took_ms is None else took_ms / 1_000 for took_ms in told)
         for name, told in found.items()
     }
+    return {**longest, "battery low": min(-1.0 if percent is None else percent for percent in batteries)}
 
 
-def control(seed: int) -> dict[str, Any]:
+def control(seed: int) -> Control:
     """Return which builds without one of the parts are caught: they notice too late, never, or what is not there."""
     rng = Random(seed)
+    said_early = (edge_told_ms(rng, goes_on=True, hello_ms=90_000) or 0) < 0
     caught = {
         "telemetry counts for the SOS lane": edge_told_ms(rng, goes_on=True, watches_sos=False) is None,
-        "the hub does not set the interval": (edge_told_ms(rng, goes_on=True, hello_ms=90_000) or 0) < 0,
+        "the hub does not set the interval of hellos": said_early,
         "no test presses": watchdog_told_ms(rng, hub=False, presses=False) is None,
+        "batteries are told of at 10 %": any(battery_told_percent(rng, enter_percent=10) is None for _ in range(20)),
     }
-    return {"seed": seed, "caught": all(caught.values()), "mutants": caught}
+    return Control(caught, {})
