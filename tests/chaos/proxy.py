@@ -37,7 +37,7 @@ class Weather:
     holds: bool = False
     """Nothing arrives until this is over, then everything does: a network that was parted, as TCP mends it."""
     loses_up: bool = False
-    """What the client says vanishes. A connection that lost something never carries anything in that direction again."""
+    """What the client says vanishes; a connection that lost something stays silent in that direction for good."""
     loses_down: bool = False
     """What the server says vanishes, and the connection stays so."""
     refuses: bool = False

@@ -5,6 +5,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Generator
+from itertools import pairwise
 
 import pytest
 
@@ -42,7 +43,7 @@ def way() -> Generator[Proxy]:
 
 
 def said(client: socket.socket, what: bytes, *, within_s: float = SOON_S) -> bytes:
-    """Say it and return what came back in the time; empty where the connection ended, TimeoutError where nothing did."""
+    """Say it and return what came back; empty where the connection ended, TimeoutError where nothing came in time."""
     client.settimeout(within_s)
     client.sendall(what)
     heard = b""
@@ -156,7 +157,7 @@ def test_a_seed_draws_the_same_script_again_with_every_kind_of_fault_and_clear_w
     drawn = script(7, lasts_s=120)
     assert drawn == script(7, lasts_s=120)
     assert drawn != script(8, lasts_s=120)
-    assert all(before.at_s <= after.at_s for before, after in zip(drawn, drawn[1:], strict=False))
+    assert all(before.at_s <= after.at_s for before, after in pairwise(drawn))
     assert drawn[-1].at_s < 120
     faults = [turn.to for turn in drawn if turn.to != CLEAR]
     assert {Stroke.RESET, Stroke.HALF_OPEN, PARTED, BLACK_HOLE, Weather(refuses=True)} <= set(faults)
