@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -25,15 +26,29 @@ from edge.agent.upkeep import Upkeep
 from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
 from edge.clock import Clock
 from edge.drivers.driver import Air, DriverContext, Occurrence, Parts, build_parts
+from edge.drivers.uart import SerialPort
 from edge.errors import DriverError, InvalidOptions, InvalidSettings, OutboxError
 from edge.ids import boot_of, machine_of, new_epoch, new_ref
 from edge.link import Endpoint, Link, LinkName, Will
 from edge.local_rules import BinFullRule, LampFailureRule, LocalRule, SosRule, SosUntil
 from edge.outbox import Opened, Reset, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
-from edge.settings import DeviceSettings, EdgeSettings, LocalCondition, LocalRuleSettings, check_ca, read_password
+from edge.settings import (
+    BrokerSettings,
+    DeviceSettings,
+    EdgeSettings,
+    LocalCondition,
+    LocalRuleSettings,
+    check_ca,
+    read_password,
+)
+from edge.sms.desk import TextDesk, TextRequest
+from edge.sms.modem import AtModem
+from edge.sms.text import Told
 from edge.uplink.courier import Courier
 from edge.uplink.memory_courier import MemoryCourier
+from edge.uplink.second_courier import SecondCourier
+from edge.uplink.second_path import OPEN_AFTER_MS, TEXT_BESIDE_BROKER_MS, Plan
 from edge.watchdog import Watchdog
 from protocols.events import EventName
 from protocols.lanes import Lane
@@ -60,16 +75,19 @@ class Configured:
 
 
 def endpoints(configured: Configured) -> dict[LinkName, Endpoint]:
-    """Where the two connections go; raises InvalidSettings where a file cannot be read."""
-    broker = configured.settings.broker
-    password = read_password(configured.settings, source=str(configured.path))
-    check_ca(configured.settings, source=str(configured.path))
-    users = {LinkName.SOS: configured.address.sos_username, LinkName.REST: configured.address.username}
+    """Where the connections go; raises InvalidSettings where a file cannot be read."""
+    settings, address = configured.settings, configured.address
+    users = [(LinkName.SOS, settings.broker, "broker"), (LinkName.REST, settings.broker, "broker")]
+    if settings.second_path.broker is not None:
+        users.append((LinkName.SECOND, settings.second_path.broker, "second_path.broker"))
     return {
-        name: Endpoint(
-            host=broker.host, port=broker.port, username=user, password=password, tls=broker.tls, ca=broker.ca
+        name: _endpoint(
+            broker,
+            address.username if name is LinkName.REST else address.sos_username,
+            source=str(configured.path),
+            key=key,
         )
-        for name, user in users.items()
+        for name, broker, key in users
     }
 
 
@@ -117,8 +135,8 @@ def run(configured: Configured) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        links = _links(parts, where)
-        _work(parts, links, _loop(parts, links))
+        links, desk = _links(parts, where), _desk(parts)
+        _work(parts, links, _loop(parts, links, _second(parts, links, desk)), desk)
     except BaseException as error:
         opened.close(in_order=False)
         if isinstance(error, sqlite3.Error):
@@ -144,14 +162,14 @@ class _Parts:
 def _links(parts: _Parts, where: dict[LinkName, Endpoint]) -> dict[LinkName, Link]:
     address = parts.configured.address
     will = Will(*presence(address, PresenceState.OFFLINE, boot=parts.opened.outbox.boot, version=VERSION))
-    longest_s = {LinkName.SOS: LONGEST_SOS_S, LinkName.REST: LONGEST_REST_S}
+    longest_s = {LinkName.REST: LONGEST_REST_S}
     return {
         name: Link(
             name,
             endpoint,
-            topics=[address.topic(Channel.ack(lane)) for lane in LANES[name]],
+            topics=[address.topic(Channel.ack(lane)) for lane in LANES.get(name, (Lane.SOS,))],
             tell=parts.inbox.put,
-            longest_wait_s=longest_s[name],
+            longest_wait_s=longest_s.get(name, LONGEST_SOS_S),
             random=parts.random,
             will=will if name is LinkName.REST else None,
         )
@@ -159,12 +177,49 @@ def _links(parts: _Parts, where: dict[LinkName, Endpoint]) -> dict[LinkName, Lin
     }
 
 
-def _loop(parts: _Parts, links: dict[LinkName, Link]) -> Loop:
+def modem_of(settings: EdgeSettings, clock: Clock) -> AtModem | None:
+    """Build the modem that the second path names, without opening its port."""
+    sms = settings.second_path.sms
+    return None if sms is None else AtModem(SerialPort(sms.port, baud=sms.baud), now_s=clock.monotonic_s)
+
+
+def _desk(parts: _Parts) -> TextDesk | None:
+    modem = modem_of(parts.configured.settings, parts.clock)
+    return None if modem is None else TextDesk(modem, tell=parts.inbox.put)
+
+
+def _second(parts: _Parts, links: dict[LinkName, Link], desk: TextDesk | None) -> SecondCourier:
+    settings, address, outbox = parts.configured.settings, parts.configured.address, parts.opened.outbox
+    link, sms = links.get(LinkName.SECOND), settings.second_path.sms
+    after_ms = OPEN_AFTER_MS if link is None else TEXT_BESIDE_BROKER_MS
+    if sms is not None and sms.after_s is not None:
+        after_ms = int(sms.after_s * 1_000)
+    plan = Plan(has_broker=link is not None, numbers=() if sms is None else sms.numbers, text_after_ms=after_ms)
+
+    def publish(payload: bytes) -> bool:
+        return link is not None and link.publish(address.topic(Channel.SOS), payload) is not None
+
+    def hand_over(request: TextRequest) -> None:
+        if desk is not None:
+            desk.hand_over(request)
+
+    told = Told(
+        site=settings.site, node=settings.node, labels={} if sms is None else sms.labels, local=datetime.astimezone
+    )
+    return SecondCourier(plan, publish=publish, hand_over=hand_over, told=told, book=outbox.calls, boot=outbox.boot)
+
+
+def _loop(parts: _Parts, links: dict[LinkName, Link], second: SecondCourier) -> Loop:
     settings, address, outbox = parts.configured.settings, parts.configured.address, parts.opened.outbox
 
     def publish(channel: Channel, payload: bytes) -> bool:
         link = links[LinkName.SOS if channel.lane is Lane.SOS else LinkName.REST]
         return link.publish(address.topic(channel), payload) is not None
+
+    def publish_held(payload: bytes) -> bool:
+        """By both paths: what only memory holds has no time to lose."""
+        beside = second.publish(payload)
+        return publish(Channel.records(Lane.SOS), payload) or beside
 
     bound = _bound(settings)
     taken = {one.output for one in bound}
@@ -182,9 +237,8 @@ def _loop(parts: _Parts, links: dict[LinkName, Link]) -> Loop:
             machine=parts.machine,
             home=settings.hub_id,
         ),
-        memory=MemoryCourier(
-            publish=partial(publish, Channel.records(Lane.SOS)), boot=outbox.boot, new_epoch=new_epoch
-        ),
+        memory=MemoryCourier(publish=publish_held, boot=outbox.boot, new_epoch=new_epoch),
+        second=second,
         calls=calls,
         outputs=Outputs(bound, parts.devices, facts=outbox, boot=outbox.boot),
         upkeep=Upkeep(
@@ -203,7 +257,7 @@ def _loop(parts: _Parts, links: dict[LinkName, Link]) -> Loop:
     )
 
 
-def _work(parts: _Parts, links: dict[LinkName, Link], loop: Loop) -> None:
+def _work(parts: _Parts, links: dict[LinkName, Link], loop: Loop, desk: TextDesk | None) -> None:
     """Start everything, run until told to stop, and end it in order."""
     outbox, devices, node = parts.opened.outbox, parts.devices, parts.configured.address.username
     if parts.opened.reset is not None:
@@ -212,7 +266,7 @@ def _work(parts: _Parts, links: dict[LinkName, Link], loop: Loop) -> None:
         parts.clock.recall(outbox.anchor)
     _log.info("agent.started", extra={"node": node, "epoch": outbox.epoch, "devices": len(devices)})
     _give_back_memory()
-    for part in (*links.values(), *devices):
+    for part in (*links.values(), *devices, *(() if desk is None else (desk,))):
         part.start()
     parts.watchdog.ready()
     try:
@@ -223,10 +277,22 @@ def _work(parts: _Parts, links: dict[LinkName, Link], loop: Loop) -> None:
             device.cancel()
         for device in devices:
             device.stop()
+        if desk is not None:
+            desk.stop()
         loop.finish()
-        links[LinkName.SOS].stop()
+        for name in (LinkName.SECOND, LinkName.SOS):
+            if name in links:
+                links[name].stop()
         links[LinkName.REST].stop(farewell=loop.status(PresenceState.OFFLINE))
         _log.info("agent.stopped", extra={"node": node})
+
+
+def _endpoint(broker: BrokerSettings, username: str, *, source: str, key: str) -> Endpoint:
+    password = read_password(broker, source=source, key=key)
+    check_ca(broker, source=source, key=key)
+    return Endpoint(
+        host=broker.host, port=broker.port, username=username, password=password, tls=broker.tls, ca=broker.ca
+    )
 
 
 def _report(parts: _Parts, event: EventName, details: dict[str, Any]) -> None:

@@ -30,10 +30,11 @@ _log = logging.getLogger(__name__)
 
 
 class LinkName(StrEnum):
-    """A node's two connections."""
+    """A node's connections: its two, and the one to a second broker where there is one."""
 
     SOS = "sos"
     REST = "rest"
+    SECOND = "second"
 
 
 @dataclass(frozen=True, slots=True)

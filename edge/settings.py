@@ -15,6 +15,7 @@ from edge.tables import Mistakes, Table, read_table
 from protocols.readings import KINDS
 from protocols.slug import ShortSlug, Slug
 
+_NUMBER: Final = r"^\+?[0-9]{3,15}$"
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 """Schemes of a broker's URL and their usual ports."""
 
@@ -59,6 +60,39 @@ class BrokerSettings(Table, frozen=True, kw_only=True):
     def tls(self) -> bool:
         """Whether the connection is encrypted."""
         return self.url.startswith("mqtts:")
+
+
+class SmsSettings(Table, frozen=True, kw_only=True):
+    """Text messages by a GSM modem, and whom they tell."""
+
+    port: Annotated[str, Meta(min_length=1, description="The modem's serial port for AT commands, as `/dev/ttyUSB2`.")]
+    numbers: Annotated[
+        tuple[Annotated[str, Meta(pattern=_NUMBER)], ...],
+        Meta(description="Who is told, in this order: numbers as `+8613800138000`."),
+    ]
+    baud: Annotated[int, Meta(ge=1_200, le=4_000_000, description="Its speed; USB modems take any.")] = 115_200
+    after_s: Annotated[
+        Annotated[float, Meta(ge=0, le=60)] | None,
+        Meta(description="Age of a call without *sent* from which on texts go; default 3, beside a second broker 6."),
+    ] = None
+    labels: Annotated[
+        dict[str, Annotated[str, Meta(max_length=40)]],
+        Meta(description="Device → what texts call it: who wears it, where it hangs; default: its slug."),
+    ] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        """Refuse a modem that has nobody to tell, and somebody twice."""
+        if not self.numbers:
+            raise Mistakes(("numbers", "names nobody"))
+        if len(set(self.numbers)) < len(self.numbers):
+            raise Mistakes(("numbers", "names somebody twice"))
+
+
+class SecondPathSettings(Table, frozen=True, kw_only=True):
+    """Where a call for help goes as well while no hub says *sent* of it."""
+
+    broker: BrokerSettings | None = None
+    sms: SmsSettings | None = None
 
 
 class OutboxSettings(Table, frozen=True, kw_only=True):
@@ -210,6 +244,7 @@ class EdgeSettings(Table, frozen=True, kw_only=True):
         Slug | None,
         Meta(description="Device under which the agent reports its own trouble; without it that is only logged."),
     ] = None
+    second_path: SecondPathSettings = SecondPathSettings()
     outbox: OutboxSettings = OutboxSettings()
     devices: Annotated[tuple[DeviceSettings, ...], Meta(description="What hangs on this node.")] = ()
     local_rules: Annotated[
@@ -223,7 +258,7 @@ class EdgeSettings(Table, frozen=True, kw_only=True):
             if device.slug in seen:
                 raise Mistakes(("devices", f"slug {device.slug!r} stands twice"))
             seen.add(device.slug)
-        problems: list[tuple[str, str]] = []
+        problems = self._second_path_faults(seen)
         for number, rule in enumerate(self.local_rules):
             problems += [(f"local_rules[{number}].{key}", reason) for key, reason in self._rule_faults(rule)]
         if problems:
@@ -234,6 +269,16 @@ class EdgeSettings(Table, frozen=True, kw_only=True):
         kind = _KIND_OF.get(rule.when)
         fitting = [device for device in self.devices if kind in (None, device.kind)]
         return tuple(device for device in fitting if not rule.devices or device.slug in rule.devices)
+
+    def _second_path_faults(self, devices: set[str]) -> list[tuple[str, str]]:
+        broker, sms = self.second_path.broker, self.second_path.sms
+        faults: list[tuple[str, str]] = []
+        if broker is not None and (broker.host, broker.port) == (self.broker.host, self.broker.port):
+            # With one client id twice at one broker, each connection would end the other.
+            faults.append(("second_path.broker.url", "is the first broker"))
+        named = () if sms is None else sms.labels
+        unknown = [slug for slug in named if slug not in devices]
+        return [*faults, *((f"second_path.sms.labels.{slug}", "no device is called so") for slug in unknown)]
 
     def _rule_faults(self, rule: LocalRuleSettings) -> list[tuple[str, str]]:
         known = {device.slug for device in self.devices}
@@ -268,35 +313,43 @@ def parse_settings(table: dict[str, Any], *, source: str, base_dir: Path) -> Edg
         settings = read_table(EdgeSettings, table)
     except Mistakes as error:
         raise InvalidSettings(source, error.problems) from error
-    broker = settings.broker
-    found = structs.replace(
-        broker,
-        password_file=broker.password_file and base_dir / broker.password_file,
-        ca=broker.ca and base_dir / broker.ca,
+    second = settings.second_path
+    if second.broker is not None:
+        second = structs.replace(second, broker=_placed(second.broker, base_dir))
+    return structs.replace(
+        settings, data_dir=base_dir / settings.data_dir, broker=_placed(settings.broker, base_dir), second_path=second
     )
-    return structs.replace(settings, data_dir=base_dir / settings.data_dir, broker=found)
 
 
-def read_password(settings: EdgeSettings, *, source: str) -> str | None:
-    """Return the node's password, None for a broker without users; raises InvalidSettings for a file it cannot use."""
-    broker = settings.broker
+def read_password(broker: BrokerSettings, *, source: str, key: str = "broker") -> str | None:
+    """Return the node's password, None for a broker without users; raises InvalidSettings for a file it cannot use.
+
+    `key` is the broker's place in the file.
+    """
     if broker.password_file is None:
         return broker.password
     try:
         password = broker.password_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = f"{broker.password_file}: {getattr(error, 'strerror', None) or error}"
-        raise InvalidSettings(source, [("broker.password_file", reason)]) from error
+        raise InvalidSettings(source, [(f"{key}.password_file", reason)]) from error
     if not password:
-        raise InvalidSettings(source, [("broker.password_file", f"{broker.password_file} is empty")])
+        raise InvalidSettings(source, [(f"{key}.password_file", f"{broker.password_file} is empty")])
     return password
 
 
-def check_ca(settings: EdgeSettings, *, source: str) -> None:
-    """Raise InvalidSettings where the authority's file cannot be read."""
-    ca = settings.broker.ca
-    if ca is not None and not os.access(ca, os.R_OK):
-        raise InvalidSettings(source, [("broker.ca", f"{ca} cannot be read")])
+def check_ca(broker: BrokerSettings, *, source: str, key: str = "broker") -> None:
+    """Raise InvalidSettings where the authority's file cannot be read; `key` is the broker's place in the file."""
+    if broker.ca is not None and not os.access(broker.ca, os.R_OK):
+        raise InvalidSettings(source, [(f"{key}.ca", f"{broker.ca} cannot be read")])
+
+
+def _placed(broker: BrokerSettings, base_dir: Path) -> BrokerSettings:
+    return structs.replace(
+        broker,
+        password_file=broker.password_file and base_dir / broker.password_file,
+        ca=broker.ca and base_dir / broker.ca,
+    )
 
 
 def _url_fault(url: str) -> str | None:

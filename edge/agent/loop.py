@@ -8,15 +8,17 @@ from typing import Final, Protocol
 from edge.agent.calls import Calls
 from edge.agent.devices import Occurred, Sampled
 from edge.agent.outputs import Outputs
-from edge.agent.recording import Unusable, event_draft, is_life_safety, reading_draft
+from edge.agent.recording import Unusable, event_draft, is_call, is_life_safety, reading_draft
 from edge.agent.upkeep import Upkeep
 from edge.clock import Clock, Moment
 from edge.errors import OutboxError
 from edge.link import Arrived, LinkDown, LinkEvent, LinkName, LinkUp, NotTaken
 from edge.outbox import Draft, Outbox
+from edge.sms.desk import Texted
 from edge.uplink.courier import Courier
 from edge.uplink.memory_courier import MemoryCourier
 from edge.uplink.memory_lane import MemoryCall
+from edge.uplink.second_courier import Held, SecondCourier
 from edge.watchdog import Watchdog
 from protocols.ack import Ack
 from protocols.codec import decode_ack, encode
@@ -42,7 +44,7 @@ class Stop:
     """Asks the loop to end."""
 
 
-Item = LinkEvent | Sampled | Occurred | Stop
+Item = LinkEvent | Sampled | Occurred | Texted | Stop
 Inbox = SimpleQueue[Item]
 
 
@@ -69,6 +71,7 @@ class Loop:
         outbox: Outbox,
         courier: Courier,
         memory: MemoryCourier,
+        second: SecondCourier,
         calls: Calls,
         outputs: Outputs,
         upkeep: Upkeep,
@@ -84,6 +87,7 @@ class Loop:
         self._outbox = outbox
         self._courier = courier
         self._memory = memory
+        self._second = second
         self._calls = calls
         self._outputs = outputs
         self._upkeep = upkeep
@@ -111,7 +115,7 @@ class Loop:
         while not self._inbox.empty():
             items.append(self._inbox.get())
         moment = self._clock.moment()
-        self.turn([item for item in items if isinstance(item, Sampled | Occurred)], moment)
+        self.turn([item for item in items if isinstance(item, Sampled | Occurred | Texted)], moment)
         self._store(moment, everything=True)
 
     def turn(self, items: Sequence[Item], moment: Moment) -> bool:
@@ -123,6 +127,8 @@ class Loop:
                     self._occurred(item)
                 case Sampled():
                     self._sampled(item, moment)
+                case Texted():
+                    self._second.texted(item, moment)
                 case Stop():
                     going = False
                 case _:
@@ -134,6 +140,7 @@ class Loop:
         self._store(moment, everything=False)
         self._courier.tick(moment)
         self._memory.tick(moment)
+        self._second.tick(self._calls.open, self._held(), self._courier, moment, marks=self._outbox.marks(Lane.SOS))
         self._calls.tick(moment)
         self._outputs.tick(self._calls.open, self._calls.unwritten, moment)
         self._keep_up(moment)
@@ -158,7 +165,9 @@ class Loop:
     def _patience_s(self) -> float:
         now_ms = int(self._clock.monotonic_s() * 1_000)
         due = [self._upkeep.due_ms]
-        due += [wake_ms for each in (self._courier, self._memory) if (wake_ms := each.wake_ms()) is not None]
+        due += [
+            wake_ms for each in (self._courier, self._memory, self._second) if (wake_ms := each.wake_ms()) is not None
+        ]
         if self._group_due_ms is not None:
             due.append(max(self._group_due_ms, self._again_ms))
         return max(0.0, (min(due) - now_ms) / 1_000)
@@ -213,6 +222,14 @@ class Loop:
                 held.append(MemoryCall(ref=ref, event=item.occurrence.event, body=draft.body, synced=synced))
         self._memory.hold(held, moment)
         self._show_unstored()
+
+    def _held(self) -> list[Held]:
+        """Presses and falls that the disk did not take."""
+        return [
+            Held(ref, item.device, item.occurrence.event, is_sent=self._memory.has_sent(ref))
+            for item, ref in self._urgent
+            if is_call(item.occurrence)
+        ]
 
     def _show_unstored(self) -> None:
         self._calls.unstored([(item.device, ref, self._memory.has_sent(ref)) for item, ref in self._urgent])
@@ -272,6 +289,9 @@ class Loop:
                 _log.info("link.up", extra={"link": link})
                 if link is LinkName.REST:
                     self._rest.publish(*self.status(PresenceState.ONLINE), retain=True)
+                if link is LinkName.SECOND:
+                    self._second.connected(moment, largest_packet=largest)
+                    return
                 self._courier.connected(LANES[link], moment, largest_packet=largest)
                 if link is LinkName.SOS:
                     self._memory.connected(moment)
@@ -283,13 +303,16 @@ class Loop:
                         "link.refused" if refused else "link.down",
                         extra={"link": link, "why": reason} | ({"hint": "check broker.password"} if refused else {}),
                     )
+                if link is LinkName.SECOND:
+                    self._second.disconnected(moment)
+                    return
                 self._courier.disconnected(LANES[link], moment)
             case NotTaken(link=link, reason=reason):
                 _log.warning("broker.refused", extra={"link": link, "why": reason})
-            case Arrived(topic=topic, payload=payload):
-                self._arrived(topic, payload, moment)
+            case Arrived(link=link, topic=topic, payload=payload):
+                self._arrived(topic, payload, moment, is_aside=link is LinkName.SECOND)
 
-    def _arrived(self, topic: str, payload: bytes, moment: Moment) -> None:
+    def _arrived(self, topic: str, payload: bytes, moment: Moment, *, is_aside: bool) -> None:
         try:
             lane = parse_topic(topic).channel.lane
         except TopicError:
@@ -299,11 +322,15 @@ class Loop:
             _log.warning("answer.unusable", extra={"topic": topic})
             return
         if isinstance(answer, Ack):
-            moment = self._learn(answer, moment)
+            if not is_aside:
+                moment = self._learn(answer, moment)
             if lane is Lane.SOS and self._urgent:
                 self._memory.answered(answer)
                 self._show_unstored()
-        self._courier.answered(lane, answer, moment)
+        if is_aside:
+            self._courier.answered_aside(lane, answer, moment)
+        else:
+            self._courier.answered(lane, answer, moment)
 
     def _learn(self, ack: Ack, moment: Moment) -> Moment:
         """Take the time from an ack; return the moment by what is known now, before anything more is sent by it."""

@@ -83,6 +83,11 @@ def is_life_safety(occurrence: Occurrence) -> bool:
     return known is not None and lane_of(known) is Lane.SOS
 
 
+def is_call(occurrence: Occurrence) -> bool:
+    """Whether the event opens a call that is followed."""
+    return _NAMES.get(occurrence.event) in _CALLS
+
+
 def _uptime_ms(at_s: float, moment: Moment) -> int:
     """Milliseconds of uptime; a time that a driver cannot know, in the future or no number, becomes now."""
     return int(at_s * 1_000) if isfinite(at_s) and 0 <= at_s * 1_000 <= moment.uptime_ms else moment.uptime_ms

@@ -1,4 +1,4 @@
-"""The one door to pyserial: a serial port to listen on, imported when the first is opened."""
+"""The one door to pyserial: a serial port, imported when the first is opened."""
 
 from typing import Any, Final
 
@@ -6,6 +6,7 @@ from edge.errors import DeviceUnavailable, LibraryMissing
 
 PATIENCE_S: Final = 0.1
 """Longest wait for the next byte before the caller is asked whether it still wants it."""
+WRITE_S: Final = 2.0
 
 
 class SerialPort:
@@ -22,7 +23,9 @@ class SerialPort:
             return
         serial = _pyserial()
         try:
-            self._port = serial.Serial(self._path, self._baud, timeout=PATIENCE_S, exclusive=True)
+            self._port = serial.Serial(
+                self._path, self._baud, timeout=PATIENCE_S, write_timeout=WRITE_S, exclusive=True
+            )
         except (OSError, ValueError) as error:
             raise DeviceUnavailable(f"{self._path}: {_reason(error)}") from error
 
@@ -41,6 +44,14 @@ class SerialPort:
             return bytes(port.read(max(1, port.in_waiting)))
         except Exception as error:
             # A port that is closed or pulled out under a reader shows itself in many ways.
+            raise DeviceUnavailable(f"{self._path}: {error}") from error
+
+    def send(self, data: bytes) -> None:
+        """Write it; raises DeviceUnavailable, also where nobody takes it for `WRITE_S`."""
+        port = self._opened()
+        try:
+            port.write(data)
+        except Exception as error:
             raise DeviceUnavailable(f"{self._path}: {error}") from error
 
     def close(self) -> None:

@@ -20,16 +20,26 @@ _MARKS: Final = {
 }
 
 
+_TEXTS: Final = (
+    "CREATE TABLE IF NOT EXISTS texts (ref TEXT, number TEXT, sent_at TEXT, PRIMARY KEY (ref, number)) WITHOUT ROWID"
+)
+"""Added to files that have it not yet; an agent that knows nothing of it leaves it alone."""
+
+
 class CallBook:
     """Calls by `ref`; a repeat of an open call is the same call."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        if not database.row("SELECT 1 FROM sqlite_master WHERE name = 'texts'"):
+            with database.transaction():
+                database.run(_TEXTS)
 
     def add(self, calls: Sequence[NewCall], *, at: str, uptime_ms: int, boot: str) -> None:
         """Note calls inside the transaction that stores their records; a ref that comes back after its end is new."""
         for call in calls:
-            self._database.run("DELETE FROM calls WHERE ref = ? AND closed_at IS NOT NULL", (call.ref,))
+            if self._database.run("DELETE FROM calls WHERE ref = ? AND closed_at IS NOT NULL", (call.ref,)):
+                self._database.run("DELETE FROM texts WHERE ref = ?", (call.ref,))
             self._database.run(
                 "INSERT INTO calls (ref, device, event, stored_at, stored_ms, boot) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
@@ -49,7 +59,17 @@ class CallBook:
         with self._database.transaction():
             return self._database.run(_MARKS[stage], (at, by, ref)) > 0
 
-    def forget(self, *, before: str) -> None:
-        """Commit that calls closed before this instant are no longer followed."""
+    def texts(self) -> frozenset[tuple[str, str]]:
+        """The texts (ref, number) that the network has taken."""
+        return frozenset((ref, number) for ref, number in self._database.rows("SELECT ref, number FROM texts"))
+
+    def mark_text(self, ref: str, number: str, *, at: str) -> None:
+        """Commit that the network has taken the text about this call for this number."""
         with self._database.transaction():
-            self._database.run("DELETE FROM calls WHERE closed_at < ?", (before,))
+            self._database.run("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (ref, number, at))
+
+    def forget(self, *, before: str) -> None:
+        """Commit that calls closed before this instant are no longer followed, nor the texts about them."""
+        with self._database.transaction():
+            if self._database.run("DELETE FROM calls WHERE closed_at < ?", (before,)):
+                self._database.run("DELETE FROM texts WHERE ref NOT IN (SELECT ref FROM calls)")

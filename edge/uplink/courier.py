@@ -9,8 +9,8 @@ from typing import Protocol
 from edge.clock import Moment
 from edge.errors import OutboxError
 from edge.outbox.rows import LaneMarks, Row
-from edge.uplink.lane import LaneState, advance, start, wake_ms
-from edge.uplink.message import RECORD_BYTES, Message, compose
+from edge.uplink.lane import MOST_RECORDS, LaneState, advance, start, wake_ms
+from edge.uplink.message import RECORD_BYTES, Message, compose, record_bytes
 from edge.uplink.steps import (
     Acked,
     Adopt,
@@ -121,7 +121,7 @@ class Courier:
     def connected(self, lanes: tuple[Lane, ...], moment: Moment, *, largest_packet: int | None = None) -> None:
         """The connection of these lanes is up."""
         for lane in lanes:
-            self._largest[lane] = RECORD_BYTES if largest_packet is None else min(RECORD_BYTES, largest_packet - 1_024)
+            self._largest[lane] = record_bytes(largest_packet)
             self._give(lane, Connected(), moment)
 
     def disconnected(self, lanes: tuple[Lane, ...], moment: Moment) -> None:
@@ -143,6 +143,39 @@ class Courier:
             self._give(lane, Refused(answer.refused, answer.hash), moment)
         else:
             self._give(lane, Acked(answer), moment)
+
+    def answered_aside(self, lane: Lane, answer: Ack | Refusal, moment: Moment) -> None:
+        """A hub said this on the second path: it lights calls; marks, epoch and home are the first path's business."""
+        if isinstance(answer, Refusal):
+            _log.warning("message.refused", extra={"lane": lane, "reason": answer.refused, "hash": answer.hash})
+            return
+        try:
+            for receipt in answer.sos or ():
+                self._lit(receipt, answer.hub_id == self._home, moment)
+        except OutboxError as error:
+            _log.error("outbox.failed", extra={"lane": lane, "why": str(error)})
+
+    def copies(self, lane: Lane, moment: Moment, *, largest_packet: int | None) -> list[bytes]:
+        """Return what is not done of a lane, its newest records at most, as messages for another way.
+
+        The lane itself learns only that they may have left: window, timers and marks stay as they are.
+        """
+        marks = self._shelf.marks(lane)
+        through = marks.next - 1
+        if marks.released < through:
+            self._shelf.release(lane, through)
+            self._give(lane, Appended(next=marks.next, released=through), moment)
+        now = Stamp(at=format_instant(moment.at), uptime_ms=moment.uptime_ms)
+        messages: list[bytes] = []
+        first = max(marks.done, through - MOST_RECORDS) + 1
+        while first <= through:
+            rows = self._shelf.read(lane, first, most=MOST_RECORDS, most_bytes=record_bytes(largest_packet))
+            if not rows:
+                break
+            message = compose(rows, epoch=self._shelf.epoch, boot=self._shelf.boot, now=now)
+            messages.append(message.payload)
+            first = message.last + 1
+        return messages
 
     def tick(self, moment: Moment) -> None:
         """Do what is due."""

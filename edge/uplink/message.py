@@ -24,6 +24,11 @@ class Message:
     gap_through: int | None
 
 
+def record_bytes(largest_packet: int | None) -> int:
+    """Room for records in a message; `largest_packet` is the broker's limit, None where it names none."""
+    return RECORD_BYTES if largest_packet is None else min(RECORD_BYTES, largest_packet - 1_024)
+
+
 def compose(rows: Sequence[Row], *, epoch: str, boot: str, now: Stamp) -> Message:
     """Join the longest run at the head of `rows` that was stamped alike; `now` is told while still in that boot.
 

@@ -10,6 +10,7 @@ from edge.settings import (
     EdgeSettings,
     LocalRuleSettings,
     OutboxSettings,
+    SmsSettings,
     check_ca,
     load_settings,
     read_password,
@@ -138,21 +139,21 @@ def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "edge.toml").write_text(text)
     settings = load_settings(tmp_path / "edge.toml")
     with pytest.raises(InvalidSettings, match=r"broker.ca: .*ca.pem cannot be read"):
-        check_ca(settings, source="edge.toml")
+        check_ca(settings.broker, source="edge.toml")
     (tmp_path / "ca.pem").write_text("")
-    check_ca(settings, source="edge.toml")
+    check_ca(settings.broker, source="edge.toml")
 
 
 def test_the_password_is_the_files_text_without_its_line_end(tmp_path: Path) -> None:
     (tmp_path / "edge.toml").write_text(GOOD)
     settings = load_settings(tmp_path / "edge.toml")
     with pytest.raises(InvalidSettings, match=r"broker.password_file: .*No such file"):
-        read_password(settings, source="edge.toml")
+        read_password(settings.broker, source="edge.toml")
     (tmp_path / "password").write_text("s3cret\n")
-    assert read_password(settings, source="edge.toml") == "s3cret"
+    assert read_password(settings.broker, source="edge.toml") == "s3cret"
     (tmp_path / "password").write_text("\n")
     with pytest.raises(InvalidSettings, match="is empty"):
-        read_password(settings, source="edge.toml")
+        read_password(settings.broker, source="edge.toml")
 
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "edge.md"
@@ -174,6 +175,7 @@ def rows(model: type[Table], prefix: str) -> list[str]:
 TABLES = {
     "The node": (EdgeSettings, ""),
     "The broker": (BrokerSettings, "broker."),
+    "The second path": (SmsSettings, "second_path.sms."),
     "The outbox": (OutboxSettings, "outbox."),
     "Devices": (DeviceSettings, "devices[]."),
     "Local rules": (LocalRuleSettings, "local_rules[]."),

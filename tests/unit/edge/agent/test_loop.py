@@ -18,8 +18,12 @@ from edge.errors import OutboxError
 from edge.link import Arrived, LinkDown, LinkName, LinkUp
 from edge.local_rules import BinFullRule, SosRule
 from edge.outbox import Opened, open_outbox
+from edge.sms.desk import Texted, TextRequest
+from edge.sms.text import Told
 from edge.uplink.courier import Courier
 from edge.uplink.memory_courier import MemoryCourier
+from edge.uplink.second_courier import SecondCourier
+from edge.uplink.second_path import Plan
 from edge.watchdog import Watchdog
 from protocols.envelope import ClockState
 from protocols.lanes import Lane
@@ -83,11 +87,22 @@ class Node:
         self.retained: list[bytes] = []
         self.answers: list[Item] = []
         self.sent: list[Channel] = []
+        self.aside: list[bytes] = []
+        self.texts: list[TextRequest] = []
+        self.other = LaneHub("hub-b")
         self.light, self.siren, self.sensor, self.watchdog = Light(), Siren(), Sensor(), Fed()
         self.now_ms = 0
         self.inbox: Inbox = SimpleQueue()
         calls = Calls(opened.outbox.calls, [self.light], boot=opened.outbox.boot)
         epochs = iter(["1" * 16, "2" * 16])
+        self.second = SecondCourier(
+            Plan(has_broker=True, numbers=("110",)),
+            publish=self._publish_aside,
+            hand_over=self.texts.append,
+            told=Told(site="demo", node="pi-1", labels={}, local=lambda at: at),
+            book=opened.outbox.calls,
+            boot=opened.outbox.boot,
+        )
         self.loop = Loop(
             inbox=self.inbox,
             clock=Clock(ClockSource.SYSTEM, uptime_s=lambda: self.now_ms / 1_000, wall=lambda: self.moment.at),
@@ -96,10 +111,11 @@ class Node:
                 opened.outbox, publish=self._publish, lit=calls.lit, draw=lambda: 0.5, machine="pi", home=None
             ),
             memory=MemoryCourier(
-                publish=lambda payload: self._publish(Channel.SOS, payload),
+                publish=self._publish_held,
                 boot=opened.outbox.boot,
                 new_epoch=lambda: next(epochs),
             ),
+            second=self.second,
             calls=calls,
             outputs=Outputs(
                 [Bound(BinFullRule(), "siren", {"bin-42-us": 60.0}), Bound(SosRule(), "siren", {"band-07": 60.0})],
@@ -140,6 +156,16 @@ class Node:
             answers, self.answers = self.answers, []
             self.loop.turn(answers, self.moment)
         return going
+
+    def _publish_held(self, payload: bytes) -> bool:
+        self.second.publish(payload)
+        return self._publish(Channel.SOS, payload)
+
+    def _publish_aside(self, payload: bytes) -> bool:
+        self.aside.append(payload)
+        for answer, said in self.other.take(Channel.SOS, payload, at_ms=self.now_ms):
+            self.answers.append(Arrived(LinkName.SECOND, ADDRESS.topic(answer), said))
+        return True
 
     def _publish(self, channel: Channel, payload: bytes) -> bool:
         self.sent.append(channel)
@@ -290,6 +316,80 @@ def test_a_call_that_cannot_be_stored_waits_for_its_connection_only(node: Node) 
     node.cut = False
     node.at(2_700, LinkUp(LinkName.SOS))
     assert node.light.stages[-1] == "sent"
+
+
+def test_a_call_without_sent_goes_to_the_second_broker_as_well_while_the_first_path_goes_on(node: Node) -> None:
+    node.cut = True
+    node.at(0, LinkUp(LinkName.SECOND))
+    node.at(1_000, pressed())
+    node.at(3_900)
+    assert node.aside == []
+    node.sent.clear()
+    node.at(4_000)
+    assert len(node.aside) == 1
+    assert node.light.stages[-1] == "sent", "another hub has it"
+    node.at(6_000)
+    assert Channel.SOS in node.sent, "the first path is not left"
+    assert node.opened.outbox.marks(Lane.SOS).done == 0, "another hub's word marks nothing done"
+    assert node.opened.outbox.home == "hub-a"
+    node.cut = False
+    node.at(10_000)
+    assert node.opened.outbox.marks(Lane.SOS).done == 1
+    (record,) = node.hub.books["e" * 16, Lane.SOS].records.values()
+    assert [record.ref] == list(node.other.calls) == list(node.hub.calls), "one press for both"
+
+
+def test_a_hub_that_was_never_home_does_not_become_it_by_the_second_path(tmp_path: Path) -> None:
+    opened = open_outbox(tmp_path, boot="b" * 16, machine="pi", new_epoch=lambda: "e" * 16)
+    node = Node(opened)
+    node.at(0, pressed(), LinkUp(LinkName.SECOND))
+    node.at(3_000)
+    assert node.light.stages == ["stored", "sent"]
+    assert (opened.outbox.home, opened.outbox.marks(Lane.SOS).done) == (None, 0)
+    node.at(60_000, LinkUp(LinkName.SOS))
+    assert (opened.outbox.home, opened.outbox.marks(Lane.SOS).done) == ("hub-a", 1)
+    assert opened.outbox.epoch == "e" * 16, "what left by the second path is known to have left"
+    opened.close(in_order=True)
+
+
+def test_a_cancellation_follows_its_call_to_the_second_broker_once(node: Node) -> None:
+    node.cut = True
+    node.at(0, LinkUp(LinkName.SECOND), pressed())
+    node.at(3_000)
+    node.at(5_000, Occurred("band-07", Occurrence(event="sos_cancelled", at_s=5.0, ref="band-07:1")))
+    node.at(20_000)
+    assert len(node.aside) == 2
+    assert b"sos_cancelled" in node.aside[1]
+
+
+def test_a_text_is_handed_over_once_and_never_again_after_it_was_taken(node: Node, tmp_path: Path) -> None:
+    node.cut = True
+    node.at(0, pressed())
+    for now_ms in range(0, 20_000, 500):
+        node.at(now_ms)
+    assert [(text.ref, text.number) for text in node.texts] == [("band-07:1", "110")]
+    node.at(20_000, Texted("band-07:1", "110", refusal="no_network: it looks for one"))
+    node.at(26_000)
+    assert len(node.texts) == 2, "what was refused is tried again"
+    node.at(27_000, Texted("band-07:1", "110"))
+    node.at(200_000)
+    assert len(node.texts) == 2
+    again = Node(node.opened)
+    again.cut = True
+    for now_ms in range(200_000, 300_000, 5_000):
+        again.at(now_ms)
+    assert again.texts == [], "a restart does not double it"
+
+
+def test_a_call_that_the_disk_does_not_take_goes_both_ways_too(node: Node) -> None:
+    fill(node)
+    node.cut = True
+    node.at(0, LinkUp(LinkName.SECOND), pressed())
+    for now_ms in range(500, 7_000, 500):
+        node.at(now_ms)
+    assert node.light.stages[-1] == "sent"
+    assert "band-07:1" in node.other.calls
+    assert [text.ref for text in node.texts] == ["band-07:1"]
 
 
 def test_a_list_of_the_hub_that_cannot_be_noted_ends_nothing(node: Node) -> None:
