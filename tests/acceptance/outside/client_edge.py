@@ -12,6 +12,8 @@ import random
 import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,18 @@ from tests.acceptance.outside.client_node import Json, Link, hex16, rfc3339, utc
 
 WINDOW = 8
 BATCH = 20
+WIDEST_MM = 20_000
+"""`distance_mm` may be no larger."""
+
+
+def numbered(n: int) -> dict[str, int]:
+    """The values of the n-th reading; below 20 000 `distance_mm` is its number."""
+    return {"fill_percent": n // WIDEST_MM, "distance_mm": n % WIDEST_MM}
+
+
+def number_of(values: Json) -> int:
+    """Which reading it was."""
+    return int(values["fill_percent"]) * WIDEST_MM + int(values["distance_mm"])
 
 
 class Outbox:
@@ -41,6 +55,13 @@ class Outbox:
     def next(self, lane: str) -> int:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM row WHERE lane = ?", (lane,)).fetchone()[0])
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended in the block is committed with one sync, or not at all."""
+        self._db.execute("BEGIN")
+        yield
+        self._db.execute("COMMIT")
+
     def append(self, lane: str, boot: str, body: Json) -> int:
         seq = self.next(lane)
         self._db.execute("INSERT INTO row VALUES (?, ?, ?, ?)", (lane, seq, boot, json.dumps(body)))
@@ -53,10 +74,10 @@ class Outbox:
     def mark(self, lane: str, hw: int) -> None:
         self._db.execute("INSERT INTO done VALUES (?, ?) ON CONFLICT (lane) DO UPDATE SET hw = excluded.hw", (lane, hw))
 
-    def batch(self, lane: str, first: int) -> tuple[str, list[Json]]:
-        """Records from first on, of one boot, at most BATCH."""
+    def batch(self, lane: str, first: int, most: int) -> tuple[str, list[Json]]:
+        """Records from first on, of one boot."""
         rows = self._db.execute(
-            "SELECT boot, body FROM row WHERE lane = ? AND seq >= ? ORDER BY seq LIMIT ?", (lane, first, BATCH)
+            "SELECT boot, body FROM row WHERE lane = ? AND seq >= ? ORDER BY seq LIMIT ?", (lane, first, most)
         ).fetchall()
         if not rows:
             return "", []
@@ -116,7 +137,7 @@ class Edge:
         while not self._finished():
             now_s = time.monotonic()
             if now_s >= next_record_s and self._produce():
-                next_record_s = max(next_record_s + 1 / self.given.rate, now_s - 1)
+                next_record_s = max(next_record_s + self.given.at_once / self.given.rate, now_s - 1)
             for lane in self.lanes.values():
                 self._listen(lane, now_s)
                 self._speak(lane, now_s)
@@ -151,33 +172,29 @@ class Edge:
         return self.given.until is not None and self.given.until.exists()
 
     def _produce(self) -> bool:
-        """One reading, and a press spread evenly among them; False when all are made."""
+        """So many readings at once, and a press spread evenly among them; False when all are made."""
         made = self.outbox.next("telemetry") - 1
         if made >= self.given.readings or self._enough():
             return False
         stamp = {"at": rfc3339(utc_now()), "uptime_ms": self._uptime_ms()}
-        n = made + 1
-        values = {"fill_percent": n % 50, "distance_mm": n}
-        self.outbox.append(
-            "telemetry",
-            self.boot,
-            {"device": self.given.device, "kind": "fill_level", **stamp, "quality": 95, "values": values},
-        )
-        presses = self.outbox.next("sos") - 1
-        if presses < self.given.presses and n * self.given.presses >= (presses + 1) * self.given.readings:
-            self.outbox.append(
-                "sos",
-                self.boot,
-                {
-                    "device": self.given.band,
-                    "event": "sos_pressed",
-                    "ref": f"{self.given.band}:{presses + 1}",
-                    **stamp,
-                    "quality": 100,
-                    "details": {},
-                },
-            )
+        presses = (self.outbox.next("sos") - 1) // self.given.repeats
+        with self.outbox.together():
+            for n in range(made + 1, min(made + self.given.at_once, self.given.readings) + 1):
+                self._read(n, stamp)
+                if presses < self.given.presses and n * self.given.presses >= (presses + 1) * self.given.readings:
+                    presses += 1
+                    self._press(presses, stamp)
         return True
+
+    def _read(self, n: int, stamp: Json) -> None:
+        reading = {"device": self.given.device, "kind": "fill_level", **stamp, "quality": 95, "values": numbered(n)}
+        self.outbox.append("telemetry", self.boot, reading)
+
+    def _press(self, number: int, stamp: Json) -> None:
+        """The wristband sends the same frame so often; each is a record, all are one press."""
+        press = {"device": self.given.band, "event": "sos_pressed", "ref": f"{self.given.band}:{number}", **stamp}
+        for _ in range(self.given.repeats):
+            self.outbox.append("sos", self.boot, {**press, "quality": 100, "details": {}})
 
     def _listen(self, lane: Lane, now_s: float) -> None:
         link = self.links[lane.name]
@@ -230,7 +247,7 @@ class Edge:
             lane.backoff *= 2
             self._rewind(lane, window=1)
         while len(lane.in_flight) < lane.window:
-            boot, records = self.outbox.batch(lane.name, lane.sent + 1)
+            boot, records = self.outbox.batch(lane.name, lane.sent + 1, max(BATCH, self.given.at_once))
             if not records:
                 return
             self._send(lane, boot, records)
@@ -285,6 +302,8 @@ def main() -> None:
     parser.add_argument("--presses", type=int, required=True)
     parser.add_argument("--until", type=Path, help="a file; once it exists nothing more is made")
     parser.add_argument("--rate", type=float, required=True, help="readings a second")
+    parser.add_argument("--at-once", type=int, default=1, help="readings that are committed together")
+    parser.add_argument("--repeats", type=int, default=1, help="records of one press, all with its ref")
     Edge(parser.parse_args()).run()
 
 

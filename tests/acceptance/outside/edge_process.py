@@ -28,7 +28,10 @@ class EdgeProcess:
         rate: float,
         readings: int,
         presses: int,
+        at_once: int = 1,
+        repeats: int = 1,
     ) -> None:
+        """Take where it works and what it makes; `at_once` readings are committed together, a press as `repeats`."""
         self.db, self.node = db, node
         self._enough = db.with_suffix(".enough")
         arguments = {
@@ -43,6 +46,8 @@ class EdgeProcess:
             "presses": presses,
             "until": self._enough,
             "rate": rate,
+            "at-once": at_once,
+            "repeats": repeats,
         }
         # A password may begin with a dash, so each value stands in one word with its name.
         self._arguments = [f"--{name}={value}" for name, value in arguments.items()]

@@ -57,14 +57,15 @@ class AgentProcess:
         self._process.send_signal(number)
         return self._process.wait(timeout=WAIT_S)
 
-    def drain(self) -> dict[str, Any]:
+    def drain(self, *, within_s: float = WAIT_S) -> dict[str, Any]:
         """Start without devices, wait until everything is done, and stop in order; return what the outbox says."""
         text = self.config.read_text()
         self.config.write_text(text.partition("[[devices]]")[0])
         starts = self.starts()
         self.start()
         wait_until(lambda: self.starts() > starts, "the agent starts")
-        wait_until(lambda: all(lane["pending"] == 0 for lane in self.outbox()["lanes"]), "everything is done")
+        done = "everything is done"
+        wait_until(lambda: all(lane["pending"] == 0 for lane in self.outbox()["lanes"]), done, within_s=within_s)
         assert self.stop() == 0
         self.config.write_text(text)
         return self.outbox()
