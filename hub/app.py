@@ -45,6 +45,7 @@ from hub.mqtt.connection import Connection
 from hub.mqtt.dynsec import DynsecAdmin
 from hub.mqtt.no_admin import NoAdmin
 from hub.mqtt.static_admin import StaticAdmin
+from hub.mqtt.two_ways import TwoWays
 from hub.notification.outbox import Channel
 from hub.notification.texts import shipped_texts
 from hub.people.service import ensure_admin
@@ -74,6 +75,8 @@ log = structlog.get_logger("hub")
 LINGER_S: Final = 0.05
 """A pause in the stream that ends a batch of telemetry, so a lone message waits as long; SOS waits for nobody."""
 SOS_USER: Final = "linli-hub.sos"
+SECOND_WAY: Final = "second_broker"
+"""The second broker in logs and in `/readyz`."""
 REST_USER: Final = "linli-hub"
 PROBE_MARK: Final = "probed_at_ms"
 DAY_MS: Final = 86_400_000
@@ -189,7 +192,7 @@ class Hub:
         log.info("hub.serving", url=self.http_url, version=version("linli"))
         stack.callback(lambda: log.info("hub.stopping"))
 
-    def _start_workers(self, ingest: _Ingest, connections: list[Connection], identity: Identity) -> None:
+    def _start_workers(self, ingest: _Ingest, connections: list[Connection | TwoWays], identity: Identity) -> None:
         transactions, clock = ingest.transactions, ingest.clock
         simulated = _simulated(ingest)
         for connection in connections:
@@ -233,7 +236,7 @@ class Hub:
         self,
         transactions: SqlTransactions,
         telemetry: TelemetryStore,
-        connections: list[Connection],
+        connections: list[Connection | TwoWays],
     ) -> dict[str, Callable[[], Part]]:
         def state() -> Part:
             with transactions.begin(Priority.BACKGROUND) as unit:
@@ -321,28 +324,51 @@ class Hub:
 
     def _connections(
         self, admin: BrokerAdmin, broker: BrokerUrl, supervisor: Supervisor, clock: Clock
-    ) -> list[Connection]:
+    ) -> list[Connection | TwoWays]:
         passwords = admin.admit_hub(
             (SOS_USER, REST_USER), publish=(HUB_PUBLISH_FILTER,), subscribe=(HUB_SUBSCRIBE_FILTER,)
         )
-        connections: list[Connection] = []
+        connections: list[Connection | TwoWays] = []
         for name, user, subscriptions in (
             (Lane.SOS, SOS_USER, SOS_SUBSCRIPTIONS),
             ("rest", REST_USER, REST_SUBSCRIPTIONS),
         ):
             address = broker if user not in passwords else broker.as_user(user, passwords[user])
-            connections.append(
-                Connection(
-                    name,
-                    broker=address,
-                    client_id=user,
-                    mqtt_5=self._settings.mqtt_version is MqttVersion.V5,
-                    subscriptions=subscriptions,
-                    now_ms=clock.now_ms,
-                    on_listening=supervisor.listening,
-                )
+            connection = Connection(
+                name,
+                broker=address,
+                client_id=user,
+                mqtt_5=self._settings.mqtt_version is MqttVersion.V5,
+                subscriptions=subscriptions,
+                now_ms=clock.now_ms,
+                on_listening=supervisor.listening,
             )
+            second = self._second_way(clock) if name is Lane.SOS else None
+            connections.append(connection if second is None else TwoWays(connection, second))
         return connections
+
+    def _second_way(self, clock: Clock) -> Connection | None:
+        """Return the connection to the second broker, where one is named; the hub serves without it too."""
+        settings = self._settings
+        if settings.mqtt_url_2 is None:
+            return None
+        address = settings.mqtt_url_2.get_secret_value()
+        connection = Connection(
+            SECOND_WAY,
+            broker=BrokerUrl.parse(address, ca=settings.mqtt_ca_2, setting="LINLI_MQTT_URL_2"),
+            client_id=f"{SOS_USER}.2",
+            mqtt_5=settings.mqtt_version is MqttVersion.V5,
+            subscriptions=SOS_SUBSCRIPTIONS,
+            now_ms=clock.now_ms,
+            on_listening=lambda name, since_ms: None,  # noqa: ARG005 nodes are supervised by the first way
+            is_vital=False,
+        )
+
+        def part() -> Part:
+            return Part(Condition.OK) if connection.listening else Part(Condition.DEGRADED, "not connected")
+
+        self._store_checks[SECOND_WAY] = part
+        return connection
 
     def _start_dispatcher(self, transactions: SqlTransactions, clock: Clock) -> None:
         client = open_client()

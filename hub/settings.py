@@ -91,6 +91,14 @@ class Settings(_Layered):
         default=None,
         description="PEM file of the authority behind an mqtts broker; default the system's authorities.",
     )
+    mqtt_url_2: SecretStr | None = Field(
+        default=None,
+        description="A second broker for calls for help alone, with the hub's user there: "
+        "mqtt://user:password@host; its users are its owner's business.",
+    )
+    mqtt_ca_2: Path | None = Field(
+        default=None, description="PEM file of the authority behind an mqtts broker in mqtt_url_2."
+    )
     broker_url: str | None = Field(
         default=None, description="The broker as nodes reach it, where that differs from mqtt_url."
     )
@@ -133,7 +141,7 @@ class Settings(_Layered):
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir / 'state.db'}"
 
-    @field_validator("data_dir", "mqtt_ca", mode="before")
+    @field_validator("data_dir", "mqtt_ca", "mqtt_ca_2", mode="before")
     @classmethod
     def _no_empty_path(cls, value: object) -> object:
         if value == "":
@@ -141,10 +149,10 @@ class Settings(_Layered):
             raise ValueError(message)
         return value
 
-    @field_validator("mqtt_url")
+    @field_validator("mqtt_url", "mqtt_url_2")
     @classmethod
-    def _a_broker_address(cls, value: SecretStr) -> SecretStr:
-        if not _MQTT_URL.match(value.get_secret_value()):
+    def _a_broker_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _MQTT_URL.match(value.get_secret_value()):
             message = "must be mqtt://[user:password@]host[:port] or mqtts://…"
             raise ValueError(message)
         return value
@@ -168,6 +176,10 @@ class Settings(_Layered):
     def _an_authority_only_for_tls(self) -> "Settings":
         if self.mqtt_ca is not None and not self.mqtt_url.get_secret_value().startswith("mqtts:"):
             message = "mqtt_ca: needs an mqtts:// address in mqtt_url"
+            raise ValueError(message)
+        second = "" if self.mqtt_url_2 is None else self.mqtt_url_2.get_secret_value()
+        if self.mqtt_ca_2 is not None and not second.startswith("mqtts:"):
+            message = "mqtt_ca_2: needs an mqtts:// address in mqtt_url_2"
             raise ValueError(message)
         return self
 

@@ -26,16 +26,16 @@ class BrokerUrl:
     """Where the authority behind the broker's certificate is, if it is not one of the system's."""
 
     @classmethod
-    def parse(cls, text: str, *, ca: Path | None = None) -> "BrokerUrl":
-        """Return the parts of a broker address; raise ConfigurationError where it is none."""
+    def parse(cls, text: str, *, ca: Path | None = None, setting: str = "LINLI_MQTT_URL") -> "BrokerUrl":
+        """Return the parts of a broker address; raise ConfigurationError, which names `setting`, where it is none."""
         try:
             parts = urlsplit(text)
             port = parts.port
         except ValueError as error:
-            message = f"LINLI_MQTT_URL: {error}"
+            message = f"{setting}: {error}"
             raise ConfigurationError(message) from None
         if parts.scheme not in _PORTS or not parts.hostname:
-            message = "LINLI_MQTT_URL: must be mqtt://host[:port] or mqtts://host[:port]"
+            message = f"{setting}: must be mqtt://host[:port] or mqtts://host[:port]"
             raise ConfigurationError(message)
         return cls(
             parts.hostname,

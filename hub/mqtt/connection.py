@@ -48,11 +48,14 @@ class Connection:
         subscriptions: Mapping[str, int],
         now_ms: Callable[[], int],
         on_listening: Callable[[str, int | None], None],
+        is_vital: bool = True,
     ) -> None:
         """Wire it; `subscriptions` are filters with their QoS.
 
-        `on_listening(name, since_ms)` hears since when it receives, None while it does not.
+        `on_listening(name, since_ms)` hears since when it receives, None while it does not. One that is not vital is
+        not waited for at the start, and a refusal there ends nothing.
         """
+        self._is_vital = is_vital
         self.name = name
         self._broker = broker
         self._protocol = MQTTProtocolVersion.MQTTv5 if mqtt_5 else MQTTProtocolVersion.MQTTv311
@@ -88,6 +91,8 @@ class Connection:
         self._on_listening(self.name, None)
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
+        if not self._is_vital:
+            return
         self._first_answer.wait(timeout=5)
         if self._refusal is not None:
             self.stop()

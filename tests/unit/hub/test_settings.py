@@ -61,6 +61,15 @@ def test_an_authority_for_a_broker_without_tls_is_a_contradiction() -> None:
     }
 
 
+def test_a_second_broker_is_checked_like_the_first() -> None:
+    assert faults(MQTT_URL_2="amqp://broker") == {
+        "LINLI_MQTT_URL_2": "must be mqtt://[user:password@]host[:port] or mqtts://…"
+    }
+    assert faults(MQTT_URL_2="mqtt://broker", MQTT_CA_2="ca.pem") == {
+        "LINLI_MQTT_CA_2": "needs an mqtts:// address in mqtt_url_2"
+    }
+
+
 def test_the_environment_wins_over_a_secret_file_and_that_over_toml(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text('hub_id = "from-toml"\ninflux_token = "toml"\nhttp_port = 1\n', encoding="utf-8")
     (tmp_path / "token").write_text("file\n", encoding="utf-8")

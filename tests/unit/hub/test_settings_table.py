@@ -27,9 +27,10 @@ def test_every_setting_has_a_row_that_says_what_it_is(name: str) -> None:
 
 def test_what_may_be_shown_to_nobody_is_marked() -> None:
     marked = {line.split("`")[1] for line in rendered().splitlines() if "**secret**" in line}
-    of_the_hub = {"LINLI_MQTT_URL", "LINLI_DATABASE_URL", "LINLI_INFLUX_TOKEN", "LINLI_ADMIN_PASSWORD"}
+    of_the_hub = {"LINLI_DATABASE_URL", "LINLI_INFLUX_TOKEN", "LINLI_ADMIN_PASSWORD"}
+    of_brokers = {"LINLI_MQTT_URL", "LINLI_MQTT_URL_2"}
     of_both = {"LINLI_PROBE_PASSWORD", "LINLI_WATCHDOG_PROBE_PASSWORD"}
-    assert marked == {*of_the_hub, *of_both, "LINLI_WATCHDOG_TELL"}
+    assert marked == {*of_the_hub, *of_brokers, *of_both, "LINLI_WATCHDOG_TELL"}
 
 
 def test_a_choice_names_its_values() -> None:
