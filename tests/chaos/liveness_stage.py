@@ -59,6 +59,7 @@ def stage(folder: Path) -> Generator[Stage]:
         rest = Rest(hub.url).login(*ADMIN)
         try:
             yield Stage(folder, broker, hub, rest)
+            hub.check_books()
         finally:
             rest.close()
             hub.kill()

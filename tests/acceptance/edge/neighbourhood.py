@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from simulators.servers.mosquitto import MosquittoServer
+from tests.acceptance.outside.client_rest import metric
 from tests.integration.edge.agent_process import wait_until
 
 PASSWORD = "adminpassword1"
@@ -56,11 +57,13 @@ class Neighbourhood:
 
     def __exit__(self, *_: object) -> None:
         if self._hub is not None and self._hub.poll() is None:
+            residual = metric(self.url, "linli_conservation_residual")
             self._hub.send_signal(signal.SIGTERM)
             try:
                 self._hub.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self.kill_hub()
+            assert residual == 0, f"the hub's books do not balance: the conservation residual is {residual:g}"
 
     def start_hub(self) -> None:
         """Start the hub and sign in."""

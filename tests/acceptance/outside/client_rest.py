@@ -281,9 +281,9 @@ class Stream:
             self._turn.notify_all()
 
 
-def metrics(base_url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+def metrics(base_url: str, *, timeout_s: float = 10) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """`/metrics`, parsed: (name, sorted labels) → value."""
-    text = httpx2.get(f"{base_url}/metrics", timeout=10).raise_for_status().text
+    text = httpx2.get(f"{base_url}/metrics", timeout=timeout_s).raise_for_status().text
     values: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):

@@ -16,7 +16,10 @@ from typing import Final
 
 import httpx2
 
+from tests.acceptance.outside.client_rest import metrics
+
 ADMIN: Final = ("admin", "outside-admin-0123")
+RESIDUAL: Final = "linli_conservation_residual"
 
 
 def console_script(name: str) -> str:
@@ -80,6 +83,8 @@ class Hub:
     """Exactly these settings instead of the usual ones, where a test leaves one out."""
     command: tuple[str, ...] = ()
     """What serves, where it is not the installed `linli-hub serve`."""
+    unbalanced_because: str | None = None
+    """Why the books of this hub need not balance at its end, where a test spoils them on purpose."""
     http_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
     _starts: int = 0
@@ -151,8 +156,21 @@ class Hub:
         self._end(signal.SIGKILL, 10)
 
     def stop(self, timeout_s: float = 20) -> int:
-        """SIGTERM; gives the exit code."""
+        """SIGTERM; gives the exit code. AssertionError where its books do not balance."""
+        self.check_books()
         return self._end(signal.SIGTERM, timeout_s)
+
+    def check_books(self) -> None:
+        """Fail unless each seq it has passed is stored, quarantined or declared lost; a silent hub says nothing."""
+        if not self.running() or self.unbalanced_because is not None:
+            return
+        try:
+            residual = metrics(self.url, timeout_s=5).get((RESIDUAL, ()), 0.0)
+        except httpx2.HTTPError:
+            return
+        if residual > 0:
+            self.kill()
+            raise AssertionError(f"the hub's books do not balance: {RESIDUAL} is {residual:g}\n{self.tail()}")
 
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
