@@ -30,7 +30,9 @@ TRIAL_PATIENCE_S: Final = 20.0
 """Longer than the agent's second attempt to send, which is all that a sound build needs in a trial."""
 AT_ONCE: Final = 2
 """Trials side by side: they wait more than they work."""
-TRIAL_ENDS_WITHIN_S: Final = 180
+TRIAL_ENDS_WITHIN_S: Final = 300
+NEEDS_ALL: Final = frozenset({Blow.CUT, Blow.NEW_CARD, Blow.KEEP_DISK, Blow.OLD_DISK})
+"""Blows that mean something only where nobody else is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Play:
     def drawn(cls, seed: int, *, full: bool) -> "Play":
         """Return the play of a seed: minutes and more than 200 kills, or some seconds."""
         if full:
-            strikes = schedule(seed, kills=240, every_s=1.4, edges=4, new_card=True)
+            strikes = schedule(seed, kills=240, every_s=1.2, edges=4, new_card=True)
             return cls(seed, strikes, edges=4, backlog=LONG_BACKLOG, refused=3)
         return cls(seed, schedule(seed, kills=5, every_s=1.2, edges=1, new_card=False), edges=1, refused=1)
 
@@ -75,8 +77,7 @@ class Play:
     def of(cls, history: Path) -> "Play":
         """Return the play that a history tells of."""
         said: dict[str, Any] = json.loads(history.read_text().splitlines()[0])
-        strikes = [Strike(**{**strike, "blow": Blow(strike["blow"])}) for strike in said.pop("strikes")]
-        return cls(strikes=strikes, **said)
+        return cls(strikes=[Strike.of(strike) for strike in said.pop("strikes")], **said)
 
 
 @dataclass(slots=True)
@@ -168,23 +169,29 @@ def _overtake(stand: Stand, books: Books) -> None:
 
 
 def _strike(stand: Stand, play: Play, figures: Figures, told: History) -> None:
-    begun_s = time.monotonic()
+    """Carry the strikes out in order; the schedule's time stands still while a server starts."""
+    now_s = 0.0
     coming: list[tuple[float, Strike, Callable[[], None]]] = []
+
+    def pass_time(until_s: float) -> None:
+        nonlocal now_s
+        if until_s > now_s:
+            time.sleep(until_s - now_s)
+            now_s = until_s
 
     def bring_back(until_s: float) -> None:
         while coming and coming[0][0] <= until_s:
             back_s, strike, back = coming.pop(0)
-            time.sleep(max(0.0, begun_s + back_s - time.monotonic()))
+            pass_time(back_s)
             back()
             told.note("back", strike)
 
     for strike in play.strikes:
-        alone = strike.blow in {Blow.NEW_CARD, Blow.KEEP_DISK, Blow.OLD_DISK, Blow.CUT}
-        bring_back(float("inf") if alone else strike.at_s)
-        time.sleep(max(0.0, begun_s + strike.at_s - time.monotonic()))
-        told.note("begun", strike)
-        if strike.blow in {Blow.NEW_CARD, Blow.CUT}:
+        bring_back(float("inf") if strike.blow in NEEDS_ALL else strike.at_s)
+        pass_time(strike.at_s)
+        if strike.blow in NEEDS_ALL:
             stand.hub.wait_ready()
+        told.note("begun", strike)
         back = stand.strike(strike, within_s=play.patience_s)
         _count(figures, strike)
         if back is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import Final
+from typing import Any, Final, Self
 
 BROKER: Final = "broker"
 HUB: Final = "hub"
@@ -43,6 +43,11 @@ class Strike:
     target: str
     blow: Blow = Blow.KILL
     away_s: float = 0.0
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Self:
+        """Return the strike that a history tells of."""
+        return cls(told["at_s"], told["target"], Blow(told["blow"]), told["away_s"])
 
 
 def schedule(seed: int, *, kills: int, every_s: float, edges: int, new_card: bool) -> list[Strike]:

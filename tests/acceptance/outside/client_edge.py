@@ -12,7 +12,7 @@ import random
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +56,7 @@ class Outbox:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM row WHERE lane = ?", (lane,)).fetchone()[0])
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> Generator[None]:
         """What is appended in the block is committed with one sync, or not at all."""
         self._db.execute("BEGIN")
         yield

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from edge import app
 from edge.agent import loop
+from edge.outbox import Draft
 from edge.outbox.clearing import Clearing
 from edge.outbox.store import Outbox
 from edge.uplink.courier import Courier
@@ -62,7 +63,7 @@ def sos_behind_telemetry() -> None:
 
     def mutant(*given: Any, **named: Any) -> Any:
         draft = draft_of(*given, **named)
-        return replace(draft, lane=Lane.TELEMETRY) if draft.lane is Lane.SOS else draft
+        return replace(draft, lane=Lane.TELEMETRY) if isinstance(draft, Draft) and draft.lane is Lane.SOS else draft
 
     loop.event_draft = mutant
 
@@ -71,11 +72,11 @@ def acknowledge_before_commit() -> None:
     """The hub acknowledges what it has read, and commits it afterwards."""
     append = Pipeline._append  # noqa: SLF001 a mutant is made inside
 
-    def mutant(self: Pipeline, taken: intake.Intake) -> None:
-        for state in taken.lanes.values():
+    def mutant(self: Pipeline, intake: Any) -> None:
+        for state in intake.lanes.values():
             self._acknowledger.acknowledge(state)
         time.sleep(SLOW_DISK_S)
-        append(self, taken)
+        append(self, intake)
 
     Pipeline._append = mutant  # noqa: SLF001 a mutant is made inside
 
