@@ -52,6 +52,10 @@ class Load:
     """Messages a second of a flood, in bursts as large as all windows together; None: as fast as may be."""
     run: int = 0
     """Makes the epochs of this fleet its own."""
+    first: int = 0
+    """The number of its first node: two fleets at once have nodes of their own."""
+    pace: float | None = None
+    """Readings a second of all edges together; None: as fast as they are acknowledged."""
 
     def shares(self) -> list[int | None]:
         """How many readings each node sends."""
@@ -102,11 +106,13 @@ class Fleet:
         self._wire = Wire.connect(load.port, f"bench-fleet-{load.run}")
         self._packet_id = 0
         self._ack_time_s = 0.0
+        self._begun_s = time.monotonic()
+        self._made = 0
         start_ms = int(time.time() * 1000)
         self._nodes: list[Node] = []
         for number, share in enumerate(load.shares()):
-            place = Place(number)
-            epoch = f"{load.run:08x}{number:08x}"
+            place = Place(load.first + number)
+            epoch = f"{load.run:08x}{place.number:08x}"
             lane = TelemetryLane(place, records_a_message=load.records_a_message, epoch=epoch, start_ms=start_ms)
             self._nodes.append(Node(lane, f"linli/v1/{SITE}/{place.node}/up/telemetry", share))
         self._by_ack = {f"linli/v1/{SITE}/{node.lane.place.node}/down/ack/telemetry": node for node in self._nodes}
@@ -129,7 +135,7 @@ class Fleet:
 
     def run_as_edges(self) -> int:
         """Send as edges do until all is acknowledged, or a line comes on stdin; the number of readings acknowledged."""
-        begun_s = hello_s = time.monotonic()
+        begun_s = hello_s = self._begun_s = time.monotonic()
         self._fill(self._nodes)
         while any(node.sent or node.left != 0 for node in self._nodes):
             now_s = time.monotonic()
@@ -138,7 +144,7 @@ class Fleet:
             if self._load.readings is not None and now_s - begun_s > _LONGEST_S:
                 raise TimeoutError("the hub did not acknowledge everything in time")
             moved = self._take_acks(now_s)
-            self._fill(moved)
+            self._fill(moved if self._load.pace is None else self._nodes)
             self._send_again(now_s)
             if now_s - hello_s > HELLO_S:
                 hello_s = now_s
@@ -168,7 +174,7 @@ class Fleet:
 
     def _take_acks(self, now_s: float) -> list[Node]:
         moved: dict[int, Node] = {}
-        for packet in self._wire.receive(0.2):
+        for packet in self._wire.receive(0.2 if self._load.pace is None else 0.02):
             node = self._by_ack.get(packet.topic)
             said = _HIGH_WATER.search(packet.payload) if node is not None else None
             if node is not None and said is not None:
@@ -185,10 +191,18 @@ class Fleet:
         for node in nodes:
             if not node.sent:
                 node.moved_s = now_s
-            while len(node.sent) < WINDOW and (packet := node.next_packet(self._next_id(), now_ms)) is not None:
+            while len(node.sent) < WINDOW and not self._is_ahead(now_s):
+                packet = node.next_packet(self._next_id(), now_ms)
+                if packet is None:
+                    break
                 packets.append(packet)
+                self._made += self._load.records_a_message
         if packets:
             self._wire.send(b"".join(packets))
+
+    def _is_ahead(self, now_s: float) -> bool:
+        """Whether more has been said than the pace allows."""
+        return self._load.pace is not None and self._made > self._load.pace * (now_s - self._begun_s)
 
     def _send_again(self, now_s: float) -> None:
         patience_s = max(SHORTEST_RESEND_S, RESEND_ACK_TIMES * self._ack_time_s)

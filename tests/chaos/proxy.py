@@ -170,6 +170,13 @@ class Proxy:
 
     async def _accept(self, here_in: asyncio.StreamReader, here: asyncio.StreamWriter) -> None:
         self.counted["connections"] += 1
+        try:
+            await self._relay(here_in, here)
+        except asyncio.CancelledError:
+            if not self._stopping.is_set():
+                raise
+
+    async def _relay(self, here_in: asyncio.StreamReader, here: asyncio.StreamWriter) -> None:
         if self._weather.refuses and not self._only:
             self.counted["refused"] += 1
             _reset(here)
