@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from edge.clock import Moment
 from edge.drivers.driver import Stage
-from edge.local_rules import CallShown, shown
+from edge.local_rules import UNSENT_FAILS_MS, CallShown, shown
 from edge.outbox import Call, CallStage
 from protocols.ack import SosReceipt, SosStage
 from protocols.instant import format_instant, parse_instant_ms, to_ms
@@ -54,6 +54,7 @@ class Calls:
         self._open = [call for call in book.calls() if call.closed_at is None]
         self._unstored: set[str] = set()
         self._on: dict[str, tuple[str, CallShown]] = {}
+        self._ticked_ms = 0
 
     @property
     def open(self) -> Sequence[Call]:
@@ -105,8 +106,15 @@ class Calls:
                 self._book.mark_call(call.ref, CallStage.CLOSED, at=format_instant(moment.at))
                 self._changed(moment)
 
+    def wake_ms(self) -> int | None:
+        """When a call has waited so long for *sent* that its caller must know, in uptime."""
+        mine = [call for call in self._open if call.sent_at is None and call.boot == self._boot]
+        due = [call.stored_ms + UNSENT_FAILS_MS for call in mine]
+        return min((due_ms for due_ms in due if due_ms > self._ticked_ms), default=None)
+
     def tick(self, moment: Moment) -> None:
         """Show what has changed, also by waiting."""
+        self._ticked_ms = moment.uptime_ms
         for shower in self._showers:
             if self._unstored and (not shower.calls_for_help or shower.slug in self._unstored):
                 continue

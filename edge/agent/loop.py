@@ -155,19 +155,18 @@ class Loop:
     def _take(self) -> list[Item]:
         items: list[Item] = []
         try:
-            items.append(self._inbox.get(timeout=self._patience_s()))
+            items.append(self._inbox.get(timeout=self.patience_s()))
             while len(items) < GROUP_RECORDS:
                 items.append(self._inbox.get_nowait())
         except Empty:
             pass
         return items
 
-    def _patience_s(self) -> float:
+    def patience_s(self) -> float:
+        """Seconds until something is due without anything coming."""
         now_ms = int(self._clock.monotonic_s() * 1_000)
-        due = [self._upkeep.due_ms]
-        due += [
-            wake_ms for each in (self._courier, self._memory, self._second) if (wake_ms := each.wake_ms()) is not None
-        ]
+        parts = (self._courier, self._memory, self._second, self._calls)
+        due = [self._upkeep.due_ms, *(wake_ms for each in parts if (wake_ms := each.wake_ms()) is not None)]
         if self._group_due_ms is not None:
             due.append(max(self._group_due_ms, self._again_ms))
         return max(0.0, (min(due) - now_ms) / 1_000)
