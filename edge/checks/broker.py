@@ -19,9 +19,9 @@ _REMEDIES: Final = {
 }
 
 
-def judge_trial(endpoint: Endpoint, trial: Trial) -> Finding:
-    """Return the finding of one attempt to connect."""
-    what = f"broker as {endpoint.username}"
+def judge_trial(endpoint: Endpoint, trial: Trial, *, is_second: bool = False) -> Finding:
+    """Return the finding of one attempt to connect, to the first broker or the second path's."""
+    what = f"{'second broker' if is_second else 'broker'} as {endpoint.username}"
     where = f"{endpoint.host}:{endpoint.port}{' with TLS' if endpoint.tls else ''}"
     if trial.outcome is Outcome.FINE:
         detail = f"{where}: {trial.detail}"
@@ -29,7 +29,10 @@ def judge_trial(endpoint: Endpoint, trial: Trial) -> Finding:
             remedy = "mqtts:// keeps password and readings from the network between"
             return Finding(what, Verdict.WARN, f"{detail}, but the password goes in clear", remedy)
         return Finding(what, Verdict.OK, detail)
-    return Finding(what, Verdict.FAIL, f"{where}: {trial.detail}", _REMEDIES[trial.outcome])
+    remedy = _REMEDIES[trial.outcome]
+    if is_second:
+        remedy = remedy.replace("broker.", "second_path.broker.")
+    return Finding(what, Verdict.FAIL, f"{where}: {trial.detail}", remedy)
 
 
 def _is_near(host: str) -> bool:

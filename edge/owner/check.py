@@ -9,10 +9,11 @@ from queue import SimpleQueue
 from typing import Final
 
 from edge.agent.devices import Device
-from edge.app import Configured, build_devices, endpoints
+from edge.app import Configured, build_devices, endpoints, modem_of
 from edge.checks.broker import judge_trial
 from edge.checks.disk import check_disk, check_medium
 from edge.checks.finding import Finding, Verdict
+from edge.checks.modem import judge_modem
 from edge.checks.pins import BUSES, check_pins, pin_uses
 from edge.checks.power import check_power
 from edge.checks.time_service import check_clock, check_skew
@@ -23,6 +24,7 @@ from edge.link import Endpoint, LinkName
 from edge.outbox import holder_of
 from edge.outbox.look import Standing, standing
 from edge.owner.hands import wanted_groups
+from edge.sms.modem import TextRefusedError
 from protocols.ack import Ack
 from protocols.codec import decode_ack, encode
 from protocols.envelope import SCHEMA
@@ -67,12 +69,23 @@ def as_json(findings: list[Finding]) -> str:
 
 
 def _check_secret(configured: Configured) -> list[Finding]:
-    broker = configured.settings.broker
-    path = broker.password_file or (configured.path if broker.password is not None else None)
-    if path is None or not path.stat().st_mode & stat.S_IROTH:
-        return []
-    detail = f"{path} can be read by everybody on this machine, and holds the node's password"
-    return [Finding("password", Verdict.WARN, detail, f"chmod o-r {path}")]
+    settings = configured.settings
+    brokers = [settings.broker, *([] if settings.second_path.broker is None else [settings.second_path.broker])]
+    paths = {
+        broker.password_file or configured.path
+        for broker in brokers
+        if broker.password_file is not None or broker.password is not None
+    }
+    return [
+        Finding(
+            "password",
+            Verdict.WARN,
+            f"{path} can be read by everybody on this machine, and holds the node's password",
+            f"chmod o-r {path}",
+        )
+        for path in sorted(paths)
+        if path.stat().st_mode & stat.S_IROTH
+    ]
 
 
 def _check_device(device: Device) -> Finding:
@@ -87,8 +100,9 @@ def _check_broker(configured: Configured, where: Mapping[LinkName, Endpoint], cl
     stands = standing(configured.settings.data_dir)
     asked = None if stands is None else _question(configured, stands, clock)
     began_ms = clock.moment().uptime_ms
-    trials = {name: try_out(where[name], ask=asked if name is LinkName.REST else None) for name in LinkName}
-    findings = [judge_trial(where[name], trial) for name, trial in trials.items()]
+    trials = {name: try_out(where[name], ask=asked if name is LinkName.REST else None) for name in where}
+    findings = [judge_trial(where[name], trial, is_second=name is LinkName.SECOND) for name, trial in trials.items()]
+    findings += _check_modem(configured, clock)
     rest = trials[LinkName.REST]
     if rest.outcome is not Outcome.FINE:
         return findings
@@ -96,6 +110,19 @@ def _check_broker(configured: Configured, where: Mapping[LinkName, Endpoint], cl
         why = "is asked by the agent itself at its first start" if stands is None else "is not asked on another machine"
         return [*findings, Finding("clock skew", Verdict.SKIP, f"the hub {why}")]
     return [*findings, _judge_answer(configured, rest, asked_ms=began_ms)]
+
+
+def _check_modem(configured: Configured, clock: Clock) -> list[Finding]:
+    """Look at the modem of the second path, where there is one; nothing is sent."""
+    modem, sms = modem_of(configured.settings, clock), configured.settings.second_path.sms
+    if modem is None or sms is None:
+        return []
+    try:
+        return [judge_modem(sms.port, modem.look())]
+    except TextRefusedError as error:
+        return [judge_modem(sms.port, error)]
+    finally:
+        modem.close()
 
 
 def _question(configured: Configured, stands: Standing, clock: Clock) -> Question | None:

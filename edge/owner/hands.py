@@ -23,8 +23,9 @@ def take_devices(configured: Configured, command: str) -> None:
 
 
 def wanted_groups(configured: Configured) -> set[str]:
-    """The groups of the system that the configured drivers need."""
-    return {group for device in configured.settings.devices for group in load_driver(device.driver).groups}
+    """The groups of the system that the configured drivers need, and the modem of the second path."""
+    groups = {group for device in configured.settings.devices for group in load_driver(device.driver).groups}
+    return groups if configured.settings.second_path.sms is None else {*groups, "dialout"}
 
 
 def read(sensor: Sensor, at_s: float) -> Sample:

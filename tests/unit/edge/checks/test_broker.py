@@ -29,3 +29,9 @@ def test_every_way_to_fail_says_what_to_do(outcome: Outcome) -> None:
 def test_only_a_failure_keeps_the_agent_from_its_work() -> None:
     assert is_fit([Finding("a", verdict, "") for verdict in (Verdict.OK, Verdict.WARN, Verdict.SKIP)])
     assert not is_fit([Finding("a", Verdict.OK, ""), Finding("b", Verdict.FAIL, "")])
+
+
+def test_a_second_broker_is_named_with_its_own_keys() -> None:
+    finding = judge_trial(an_endpoint(), Trial(Outcome.CERTIFICATE, "why"), is_second=True)
+    assert finding.what == "second broker as demo.pi-1"
+    assert finding.remedy.startswith("set second_path.broker.ca ")
