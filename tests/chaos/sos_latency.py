@@ -42,9 +42,8 @@ def run(seed: int, *, full: bool) -> Run:
         scene.start_agents(seed)
         scene.await_first()
         phases = [phase("calm", lambda: time.sleep(CALM_S if full else SHORT_CALM_S))]
-        size = {"port": broker.port, "records_a_message": RECORDS_A_MESSAGE}
-        steady = Load(**size, nodes=paced, readings=None, run=1, first=agents, pace=READINGS_A_SECOND)
-        heavy = Load(**size, nodes=draining, readings=backlog, run=2, first=agents + paced)
+        steady = Load(broker.port, paced, RECORDS_A_MESSAGE, readings=None, run=1, first=agents, pace=READINGS_A_SECOND)
+        heavy = Load(broker.port, draining, RECORDS_A_MESSAGE, readings=backlog, run=2, first=agents + paced)
         rates: dict[str, Any] = {}
         with _fleet(steady) as beside, _fleet(heavy) as drain:
             phases.append(phase("while a backlog drains", lambda: rates.update(_drain(beside, drain))))
