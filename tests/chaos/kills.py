@@ -163,9 +163,11 @@ def perform(folder: Path, play: Play, *, history: Path) -> Figures:
 
 def _overtake(stand: Stand, books: Books) -> None:
     """A call for help is heard while most of what waits before it still waits."""
-    books.waiting_when_heard = stand.waiting_when_heard()
-    if books.waiting_when_heard < stand.backlog / 2:
-        books.wrong.append(f"a call for help was heard when {books.waiting_when_heard} of {stand.backlog} still waited")
+    waiting = books.waiting_when_heard = stand.waiting_when_heard()
+    if waiting is None:
+        books.wrong.append(f"no call for help was heard while {stand.backlog} readings waited")
+    elif waiting < stand.backlog / 2:
+        books.wrong.append(f"a call for help was heard when only {waiting} of {stand.backlog} readings still waited")
 
 
 def _strike(stand: Stand, play: Play, figures: Figures, told: History) -> None:
@@ -226,18 +228,18 @@ def control(seed: int) -> Control:
 
 
 def _tried(seed: int, name: str) -> dict[str, Any]:
-    command = (sys.executable, "-m", "tests.chaos.kills", "--seed", str(seed), "--mutant", name)
+    """Return the figures of a mutant's trial; one that breaks or hangs has caught nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        history = Path(folder) / "history.jsonl"
-        done = subprocess.run(
-            (*command, "--history", str(history)),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TRIAL_ENDS_WITHIN_S,
-        )
+        command = (sys.executable, "-m", "tests.chaos.kills", "--seed", str(seed), "--mutant", name)
+        told = ("--history", str(Path(folder) / "history.jsonl"))
+        try:
+            done = subprocess.run(
+                (*command, *told), capture_output=True, text=True, check=False, timeout=TRIAL_ENDS_WITHIN_S
+            )
+        except subprocess.TimeoutExpired:
+            return {"books": {"wrong": []}, "broke": f"it did not end within {TRIAL_ENDS_WITHIN_S} s"}
     if not done.stdout:
-        raise RuntimeError(f"the trial of {name} broke: {done.stderr[-2000:]}")
+        return {"books": {"wrong": []}, "broke": done.stderr[-2000:]}
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

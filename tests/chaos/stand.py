@@ -42,7 +42,7 @@ AGENT_PRESS_S: Final = 6
 DATABASE: Final = "chaos"
 HUB_USER: Final = "linli-hub"
 """The hub's connection for everything but SOS."""
-HEARD_WITHIN_S: Final = 30
+HEARD_WITHIN_S: Final = 60
 WORKS_WITHIN_S: Final = 60
 
 
@@ -204,13 +204,13 @@ class Stand:
         """The calls for help that came, whatever they were answered."""
         return [call for call in self.receiver.calls if call.json["data"]["fault_code"] == "sosPressed"]
 
-    def waiting_when_heard(self) -> int:
-        """Start the agent; return how many readings still wait on it when its first call for help is heard."""
+    def waiting_when_heard(self) -> int | None:
+        """Start the agent; return how many readings wait on it when its first call is heard, None: it never is."""
         self.start_agent()
         until_s = time.monotonic() + HEARD_WITHIN_S
         while not any(call.json["data"]["facility"] == self.agent.wearer for call in self.calls()):
             if time.monotonic() > until_s:
-                return -1
+                return None
             time.sleep(0.02)
         return sum(lane["pending"] for lane in self.agent.lanes() if lane["lane"] == "telemetry")
 
