@@ -135,7 +135,9 @@ class Loop:
                     pass
         self._store_calls(moment)
         for item in items:
-            if isinstance(item, LinkUp | LinkDown | Arrived | NotTaken):
+            if isinstance(item, Arrived):
+                moment = self._arrived(item, moment)
+            elif isinstance(item, LinkUp | LinkDown | NotTaken):
                 self._linked(item, moment)
         self._store(moment, everything=False)
         self._courier.tick(moment)
@@ -281,7 +283,7 @@ class Loop:
             return False
         return True
 
-    def _linked(self, event: LinkEvent, moment: Moment) -> None:
+    def _linked(self, event: LinkUp | LinkDown | NotTaken, moment: Moment) -> None:
         match event:
             case LinkUp(link=link, largest_packet=largest):
                 self._told.pop(link, None)
@@ -308,18 +310,18 @@ class Loop:
                 self._courier.disconnected(LANES[link], moment)
             case NotTaken(link=link, reason=reason):
                 _log.warning("broker.refused", extra={"link": link, "why": reason})
-            case Arrived(link=link, topic=topic, payload=payload):
-                self._arrived(topic, payload, moment, is_aside=link is LinkName.SECOND)
 
-    def _arrived(self, topic: str, payload: bytes, moment: Moment, *, is_aside: bool) -> None:
+    def _arrived(self, item: Arrived, moment: Moment) -> Moment:
+        """Take an answer; return the moment by what is known since."""
+        is_aside = item.link is LinkName.SECOND
         try:
-            lane = parse_topic(topic).channel.lane
+            lane = parse_topic(item.topic).channel.lane
         except TopicError:
             lane = None
-        answer = decode_ack(payload)
+        answer = decode_ack(item.payload)
         if lane is None or isinstance(answer, MessageRejection) or answer.lane is not lane:
-            _log.warning("answer.unusable", extra={"topic": topic})
-            return
+            _log.warning("answer.unusable", extra={"topic": item.topic})
+            return moment
         if isinstance(answer, Ack):
             if not is_aside:
                 moment = self._learn(answer, moment)
@@ -330,6 +332,7 @@ class Loop:
             self._courier.answered_aside(lane, answer, moment)
         else:
             self._courier.answered(lane, answer, moment)
+        return moment
 
     def _learn(self, ack: Ack, moment: Moment) -> Moment:
         """Take the time from an ack; return the moment by what is known now, before anything more is sent by it."""

@@ -22,7 +22,9 @@ FORGET_EVERY_MS: Final = 3_600_000
 KEEP_CALLS: Final = timedelta(hours=72)
 """How long a closed call can still be looked up."""
 STEP_MS: Final = 5_000
-"""A wall clock that moves by more than this against uptime has been set."""
+"""A wall clock that moves by more than this against uptime has been set, which is told."""
+SET_MS: Final = 1_000
+"""By more than this between two looks it has been set as well, and what it said before is not to be believed."""
 _GIVE_BACK_FROM: Final = 8 * RESERVE_BYTES
 """Free room in the file above which pages return to the disk."""
 _PAGES_AT_ONCE: Final = 64
@@ -73,14 +75,14 @@ class Upkeep:
         if moment.state is ClockState.SYNCED:
             learns = last is None or last.state is not ClockState.SYNCED
             step_ms = 0 if last is None or learns else _step_ms(last, moment)
-            stepped = abs(step_ms) > STEP_MS
-            if overruled or stepped:
+            is_set = abs(step_ms) > SET_MS
+            if overruled or is_set:
                 self._outbox.distrust_clock()
-            if overruled or stepped or learns:
+            if overruled or is_set or learns:
                 self._outbox.set_anchor(at=moment.at, uptime_ms=moment.uptime_ms)
             if learns:
                 _log.info("clock.synced", extra={"now": format_instant(moment.at)})
-            elif stepped and not overruled:
+            elif abs(step_ms) > STEP_MS and not overruled:
                 self._report(EventName.CLOCK_STEPPED, {"by_ms": step_ms})
         self._tell_off(moment)
         self._last = moment

@@ -151,7 +151,7 @@ class Courier:
             return
         try:
             for receipt in answer.sos or ():
-                self._lit(receipt, answer.hub_id == self._home, moment)
+                self._lit(receipt, answer.hub_id == self.home, moment)
         except OutboxError as error:
             _log.error("outbox.failed", extra={"lane": lane, "why": str(error)})
 
@@ -242,6 +242,9 @@ class Courier:
         rows = self._shelf.read(lane, send.first, most=send.most_records, most_bytes=self._largest[lane])
         if not rows:
             return NothingSent()
+        if not self._lanes[lane].answered:
+            # A call goes before any answer: nobody has compared the clock yet, and the uptime dates it as well.
+            rows = [replace(row, synced=row.synced and row.boot != self._shelf.boot) for row in rows]
         now = Stamp(at=format_instant(moment.at), uptime_ms=moment.uptime_ms)
         message = compose(rows, epoch=self._shelf.epoch, boot=self._shelf.boot, now=now)
         if message.gap_through is not None:
