@@ -10,7 +10,7 @@ _WEAK: Final = 6
 """Below this of 31 (about -101 dBm) texts get lost in bad weather."""
 _REMEDIES: Final = {
     TextTrouble.PORT: "check second_path.sms.port (ls -l /dev/serial/by-id) and the group dialout",
-    TextTrouble.SILENT: "is this its port for AT commands (often the third of four), and is second_path.sms.baud right?",
+    TextTrouble.SILENT: "is this its port for AT commands (often the third of four), with second_path.sms.baud?",
     TextTrouble.SIM: "put in a SIM, and take its PIN off with a phone",
     TextTrouble.NO_NETWORK: "check the antenna, and whether the SIM is paid for; a new one takes minutes",
     TextTrouble.REFUSED: "the modem refuses a command it should know: look it up in its manual",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,6 @@ class Place:
     """A site at a hub behind two brokers, and the folder of its node."""
 
     site: Neighbourhood
-    hub: Hub
     way: Proxy
     folder: Path
     modem: FakeModem
@@ -35,14 +35,16 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Generator[Place]:
-    modem = FakeModem()
     with (
         MosquittoServer.start(tmp_path / "first") as first,
         MosquittoServer.start(tmp_path / "second", auth=BrokerAuth.ANONYMOUS) as second,
         Proxy(first.port) as way,
+        closing_modem() as modem,
+        ExitStack() as stack,
     ):
-        hub = Hub(tmp_path / "hub", first.admin_url, extra={"MQTT_URL_2": second.url}).start()
-        rest = Rest(hub.url).login(*ADMIN)
+        hub = stack.enter_context(killed(Hub(tmp_path / "hub", first.admin_url, extra={"MQTT_URL_2": second.url})))
+        hub.start()
+        rest = stack.enter_context(closing(Rest(hub.url))).login(*ADMIN)
         site = Neighbourhood(rest, "demo").build()
         site.node("pi-1")
         site.band("band-07")
@@ -50,11 +52,12 @@ def place(tmp_path: Path) -> Generator[Place]:
         folder.mkdir()
         (folder / "password").write_text(site.credentials()["password"])
         (folder / "password").chmod(0o600)
-        (folder / "presses.csv").write_text("after_s,event,ref\n8,sos_pressed,band-07:1\n")
+        (folder / "presses.csv").write_text("after_s,event,ref\n1,sos_pressed,band-07:1\n")
         (folder / "edge.toml").write_text(f"""site = "demo"
 node = "pi-1"
 data_dir = "data"
 clock = "system"
+hub_id = "hub"
 broker = {{url = "mqtt://127.0.0.1:{way.port}", password_file = "password"}}
 [second_path]
 broker = {{url = "mqtt://127.0.0.1:{second.port}"}}
@@ -64,10 +67,25 @@ slug = "band-07"
 driver = "fake"
 options = {{script = "presses.csv", record = "stages.jsonl"}}
 """)
-        yield Place(site, hub, way, folder, modem)
-        rest.close()
+        yield Place(site, way, folder, modem)
+
+
+@contextmanager
+def closing_modem() -> Generator[FakeModem]:
+    modem = FakeModem()
+    try:
+        yield modem
+    finally:
+        modem.stop()
+
+
+@contextmanager
+def killed(hub: Hub) -> Generator[Hub]:
+    """A hub that ends with the block, also where it did not become ready."""
+    try:
+        yield hub
+    finally:
         hub.kill()
-    modem.stop()
 
 
 def test_a_press_behind_a_black_hole_is_one_alert_at_the_hub_and_one_text(place: Place) -> None:
@@ -75,11 +93,9 @@ def test_a_press_behind_a_black_hole_is_one_alert_at_the_hub_and_one_text(place:
     assert found["second broker as demo.pi-1.sos"] == "OK"
     assert found["sms modem"] == "OK"
     assert place.modem.told == [], "a look sends nothing"
+    place.way.turn(BLACK_HOLE)
     with AgentProcess(place.folder) as agent:
-        wait_until(lambda: agent.log.exists() and agent.log.read_text().count("link.up") >= 3, "three connections")
-        place.way.turn(BLACK_HOLE)
         wait_until(lambda: "sent" in stages(place.folder), "sent by the second path")
-        assert "failed" not in stages(place.folder)
         (alert,) = place.alerts()
         assert (alert["refs"], alert["state"]) == (["band-07:1"], "firing")
         place.site.admin.post(f"alerts/{alert['id']}/acknowledge", {})

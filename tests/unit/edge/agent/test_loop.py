@@ -25,6 +25,7 @@ from edge.uplink.memory_courier import MemoryCourier
 from edge.uplink.second_courier import SecondCourier
 from edge.uplink.second_path import Plan
 from edge.watchdog import Watchdog
+from protocols.ack import SosStage
 from protocols.envelope import ClockState
 from protocols.lanes import Lane
 from protocols.topics import Channel, NodeAddress, parse_topic
@@ -350,6 +351,19 @@ def test_a_hub_that_was_never_home_does_not_become_it_by_the_second_path(tmp_pat
     assert (opened.outbox.home, opened.outbox.marks(Lane.SOS).done) == ("hub-a", 1)
     assert opened.outbox.epoch == "e" * 16, "what left by the second path is known to have left"
     opened.close(in_order=True)
+
+
+def test_the_home_hub_is_believed_by_the_second_path_too_but_for_what_is_done(node: Node) -> None:
+    node.other = LaneHub("hub-a")
+    node.cut = True
+    node.at(0, LinkUp(LinkName.SECOND), pressed())
+    node.at(3_000)
+    node.other.stage("band-07:1", SosStage.HEARD, by="Duty desk")
+    ((epoch, _),) = node.other.books
+    channel, said = node.other.ack(Lane.SOS, epoch, at_ms=node.now_ms)
+    node.at(4_000, Arrived(LinkName.SECOND, ADDRESS.topic(channel), said))
+    assert node.light.stages == ["stored", "sent", "heard"]
+    assert node.opened.outbox.marks(Lane.SOS).done == 0
 
 
 def test_a_cancellation_follows_its_call_to_the_second_broker_once(node: Node) -> None:
