@@ -1,4 +1,4 @@
-"""Overload (G16): ten times the design rate for five minutes; the hub stays small, counts what it sheds, loses nothing."""
+"""Overload (G16): ten times the design rate for minutes; the hub stays small, counts what it sheds, loses nothing."""
 
 import contextlib
 import json

@@ -226,25 +226,38 @@ class Proxy:
         *,
         up: bool,
     ) -> None:
+        try:
+            while await self._deliver_next(pair, under_way, target, up=up):
+                pass
+        except OSError:
+            if not pair.is_lost(up=not up):
+                pair.reset()
+
+    async def _deliver_next(
+        self,
+        pair: "_Pair",
+        under_way: asyncio.Queue[tuple[float, bytes]],
+        target: asyncio.StreamWriter,
+        *,
+        up: bool,
+    ) -> bool:
+        """Deliver a chunk when its time has come, in the weather of that moment; False after the last."""
         way = "up" if up else "down"
-        with contextlib.suppress(OSError):
-            while True:
-                due_s, chunk = await under_way.get()
-                await asyncio.sleep(due_s - self._loop.time())
-                while pair.chosen and self._weather.holds:
-                    await self._changed.wait()
-                if pair.chosen and (self._weather.loses_up if up else self._weather.loses_down):
-                    pair.lose(up=up)
-                lost = pair.is_lost(up=up)
-                if not chunk:
-                    if not lost:  # else nobody hears of the end either
-                        target.close()
-                    return
-                if lost:
-                    self.counted[f"lost_{way}"] += len(chunk)
-                    continue
-                await self._write(pair, chunk, target)
-                self.counted[way] += len(chunk)
+        due_s, chunk = await under_way.get()
+        await asyncio.sleep(due_s - self._loop.time())
+        while pair.chosen and self._weather.holds:
+            await self._changed.wait()
+        if pair.chosen and (self._weather.loses_up if up else self._weather.loses_down):
+            pair.lose(up=up)
+        lost = pair.is_lost(up=up)
+        if not chunk:
+            if not lost:  # else nobody hears of the end either
+                target.close()
+            return False
+        if not lost:
+            await self._write(pair, chunk, target)
+        self.counted[f"lost_{way}" if lost else way] += len(chunk)
+        return True
 
     async def _write(self, pair: "_Pair", chunk: bytes, target: asyncio.StreamWriter) -> None:
         while chunk:
