@@ -21,8 +21,9 @@ _MEASURED: Final = {kind: next(iter(fields)) for kind, fields in KINDS.items()}
 class Clearing:
     """Steps that make room; each is bounded and says whether it found something to do."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, *, at_once: int = AT_ONCE) -> None:
         self._outbox = outbox
+        self._at_once = at_once
         self._database = outbox.database
         self._thinned_through = 0
 
@@ -42,10 +43,14 @@ class Clearing:
         return self._drop_through(lane, self._outbox.marks(lane).done)
 
     def thin(self) -> bool:
-        """Thin the oldest telemetry that is neither done nor thinned yet; what goes leaves gaps `thinned`."""
+        """Thin the oldest telemetry that is neither done nor thinned yet; what goes leaves gaps `thinned`.
+
+        What does not fill a step is left until it does: among a few readings there is no window, and while new ones
+        come for ever there would always be something to do, and never an eviction.
+        """
         first = max(self._thinned_through, self._outbox.marks(Lane.TELEMETRY).done) + 1
-        rows = self._outbox.read(Lane.TELEMETRY, first, most=AT_ONCE, most_bytes=1 << 30)
-        if not rows:
+        rows = self._outbox.read(Lane.TELEMETRY, first, most=self._at_once, most_bytes=1 << 30)
+        if len(rows) < self._at_once:
             return False
         self._thinned_through = rows[-1].last
         samples = [sample for row in rows if not row.is_gap and (sample := _sample(row.first, row.body)) is not None]
@@ -57,7 +62,7 @@ class Clearing:
     def evict(self) -> bool:
         """Give up the oldest telemetry that is not done; it leaves one gap `evicted`."""
         first = self._outbox.marks(Lane.TELEMETRY).done + 1
-        rows = self._outbox.read(Lane.TELEMETRY, first, most=AT_ONCE, most_bytes=1 << 30)
+        rows = self._outbox.read(Lane.TELEMETRY, first, most=self._at_once, most_bytes=1 << 30)
         if len(rows) < 2 and all(row.is_gap for row in rows):
             return False
         self._outbox.declare_gap(Lane.TELEMETRY, rows[0].first, rows[-1].last, reason=GapReason.EVICTED)
@@ -79,7 +84,7 @@ class Clearing:
         through = min(through, self._outbox.marks(lane).done)
         rows = self._database.rows(
             "SELECT seq FROM records WHERE lane = ? AND coalesce(through, seq) <= ? ORDER BY seq LIMIT ?",
-            (number, through, AT_ONCE),
+            (number, through, self._at_once),
         )
         if not rows:
             return False

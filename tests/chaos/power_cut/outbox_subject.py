@@ -21,6 +21,8 @@ from tests.chaos.power_cut.cuts import State, UnusableError
 _AT: Final = datetime(2026, 11, 21, 8, tzinfo=UTC)
 _BOOT: Final = "b" * 16
 _MONDAY_MS: Final = 1_795_000_000_000
+_AT_ONCE: Final = 60
+"""Rows that a step of house-cleaning takes: as many as an append brings at most."""
 _LOOKED_AT: Final = (
     "SELECT name, value FROM facts WHERE name <> 'clean' ORDER BY name",
     "SELECT * FROM lanes ORDER BY lane",
@@ -83,7 +85,7 @@ class OutboxSubject:
     def _steps(self, random: Random) -> list[tuple[Callable[[], object], int]]:
         """What an agent does, each in one transaction, and how often."""
         assert self._opened is not None
-        outbox, clearing = self._opened.outbox, Clearing(self._opened.outbox)
+        outbox, clearing = self._opened.outbox, Clearing(self._opened.outbox, at_once=_AT_ONCE)
         marks = {lane: outbox.marks(lane) for lane in Lane}
 
         def done(lane: Lane) -> int:

@@ -47,8 +47,10 @@ def test_what_a_restored_hub_asks_for_again_is_not_old(outbox: Outbox) -> None:
 
 
 def test_thinning_keeps_the_extremes_and_the_last_and_goes_over_nothing_twice(outbox: Outbox) -> None:
-    store(outbox, *[a_reading(level) for level in (5, 1, 5, 9, 5, 5, 5, 5)])
-    clearing = Clearing(outbox)
+    clearing = Clearing(outbox, at_once=8)
+    store(outbox, *[a_reading(level) for level in (5, 1, 5, 9, 5, 5, 5)])
+    assert not clearing.thin(), "a step is not full"
+    store(outbox, a_reading(5))
     assert clearing.thin()
     assert places(outbox) == ["1-1 thinned", "2", "3-3 thinned", "4", "5-7 thinned", "8"]
     assert not clearing.thin()

@@ -13,6 +13,8 @@ from protocols.lanes import Lane
 from tests.contract.edge.outbox_life import OutboxLife, a_call, a_reading, an_event, rows, store
 
 LANES = st.sampled_from(list(Lane))
+AT_ONCE = 16
+"""Rows a step: two windows of the one device."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Room(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.life = OutboxLife(Path(self.folder.name))
         self.life.open()
-        self.clearing = Clearing(self.life.outbox)
+        self.clearing = Clearing(self.life.outbox, at_once=AT_ONCE)
         self.written = {lane: Written() for lane in Lane}
 
     def teardown(self) -> None:
@@ -84,7 +86,7 @@ class Room(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        self.clearing = Clearing(self.life.reopen())
+        self.clearing = Clearing(self.life.reopen(), at_once=AT_ONCE)
 
     @invariant()
     def every_seq_that_is_not_done_is_a_record_as_it_was_or_a_gap(self) -> None:

@@ -154,6 +154,21 @@ def test_at_its_limit_the_outbox_thins_what_it_can_then_evicts_and_says_once_tha
     assert file - free < 0.95 * MB
 
 
+def test_while_readings_go_on_coming_the_outbox_stays_within_its_limit(opened: Opened) -> None:
+    house, random = House(opened, limit_mb=1), Random(1)
+    clearing = Clearing(opened.outbox)
+    used: list[int] = []
+    for second in range(1, 91):
+        names = [random.randbytes(60).hex() for _ in range(200)]
+        drafts = [a_lamp(f"d{number % 20}-{name}", power_w=1.0) for number, name in enumerate(names)]
+        opened.outbox.append(drafts, at=BEGAN, uptime_ms=0, synced=True)
+        house.upkeep.tick(at(second * 1_000))
+        file, free = clearing.sizes()
+        used.append(file - free)
+    assert max(used) <= MB
+    assert max(used) > 0.9 * MB, "the limit was not reached"
+
+
 def test_on_a_full_disk_a_reserve_is_kept_inside_the_file(opened: Opened) -> None:
     house = House(opened, limit_mb=512, disk_free_mb=1)
     for number in range(10):
