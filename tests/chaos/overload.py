@@ -123,7 +123,7 @@ def overload(seed: int, sizes: Sizes, *mutants: str) -> Run:
         shed = metric(scene.hub.url, "linli_messages_shed_total")
         counts = _settled(counted, shed)
         wrong = scene.unstored() + _lost(scene, loaded["measured"])
-        wrong += _uncounted(counts, shed) + _too_large(watch.most, counts, sizes.queue)
+        wrong += uncounted(counts, shed) + too_large(watch.most, counts, sizes.queue)
     latency = Latency.of(name, during(presses, begun_ms, ended_ms))
     wrong += latency.wrong(sizes.limits, at_least=sizes.presses)
     offered = loaded["offered_messages"] / sizes.lasts_s
@@ -147,12 +147,14 @@ def _settled(counted: Path, shed: float) -> dict[str, int]:
             return counts
 
 
-def _uncounted(counts: dict[str, int], shed: float) -> list[str]:
+def uncounted(counts: dict[str, int], shed: float) -> list[str]:
+    """What came to the hub and neither was taken nor is in its count of shed messages."""
     missing = counts["delivered"] - counts["taken"] - shed
     return [f"{missing:.0f} messages were shed and not counted"] if missing else []
 
 
-def _too_large(most: dict[str, float], counts: dict[str, int], queue: int) -> list[str]:
+def too_large(most: dict[str, float], counts: dict[str, int], queue: int) -> list[str]:
+    """Memory beyond its limit, and a queue beyond its own."""
     wrong: list[str] = []
     if most["hub_mb"] > MOST_MB:
         wrong.append(f"the hub took {most['hub_mb']:.0f} MB")
