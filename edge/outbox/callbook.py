@@ -23,7 +23,7 @@ _MARKS: Final = {
 _TEXTS: Final = (
     "CREATE TABLE IF NOT EXISTS texts (ref TEXT, number TEXT, sent_at TEXT, PRIMARY KEY (ref, number)) WITHOUT ROWID"
 )
-"""Added to files that have it not yet; an agent that knows nothing of it leaves it alone."""
+"""Made with the first text: most nodes have no modem, and a full disk must not keep an older file from being opened."""
 
 
 class CallBook:
@@ -31,14 +31,13 @@ class CallBook:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        if not database.row("SELECT 1 FROM sqlite_master WHERE name = 'texts'"):
-            with database.transaction():
-                database.run(_TEXTS)
+        self._has_texts = database.row("SELECT 1 FROM sqlite_master WHERE name = 'texts'") is not None
 
     def add(self, calls: Sequence[NewCall], *, at: str, uptime_ms: int, boot: str) -> None:
         """Note calls inside the transaction that stores their records; a ref that comes back after its end is new."""
         for call in calls:
-            if self._database.run("DELETE FROM calls WHERE ref = ? AND closed_at IS NOT NULL", (call.ref,)):
+            closed = self._database.run("DELETE FROM calls WHERE ref = ? AND closed_at IS NOT NULL", (call.ref,))
+            if closed and self._has_texts:
                 self._database.run("DELETE FROM texts WHERE ref = ?", (call.ref,))
             self._database.run(
                 "INSERT INTO calls (ref, device, event, stored_at, stored_ms, boot) VALUES (?, ?, ?, ?, ?, ?)"
@@ -61,15 +60,20 @@ class CallBook:
 
     def texts(self) -> frozenset[tuple[str, str]]:
         """The texts (ref, number) that the network has taken."""
+        if not self._has_texts:
+            return frozenset()
         return frozenset((ref, number) for ref, number in self._database.rows("SELECT ref, number FROM texts"))
 
     def mark_text(self, ref: str, number: str, *, at: str) -> None:
         """Commit that the network has taken the text about this call for this number."""
         with self._database.transaction():
+            self._database.run(_TEXTS)
             self._database.run("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (ref, number, at))
+        self._has_texts = True
 
     def forget(self, *, before: str) -> None:
         """Commit that calls closed before this instant are no longer followed, nor the texts about them."""
         with self._database.transaction():
-            if self._database.run("DELETE FROM calls WHERE closed_at < ?", (before,)):
+            gone = self._database.run("DELETE FROM calls WHERE closed_at < ?", (before,))
+            if gone and self._has_texts:
                 self._database.run("DELETE FROM texts WHERE ref NOT IN (SELECT ref FROM calls)")
