@@ -30,6 +30,10 @@ class FaultPoint(StrEnum):
     """InfluxDB has the lines, the log still holds them."""
     LINES_PASSED_OVER = "lines_passed_over"
     """The log has let go of them."""
+    BAD_LINE_TAKEN = "bad_line_taken"
+    """A line that InfluxDB refuses is quarantined, the log still holds it."""
+    STAGE_TOLD = "stage_told"
+    """A node is told how far its SOS has come."""
 
 
 _listener: Callable[[FaultPoint], None] | None = None

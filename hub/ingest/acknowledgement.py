@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
+from hub.fault_points import FaultPoint, passed
 from hub.ingest.lane import LaneState
 from hub.ingest.ports import Transactions
 from hub.ingest.sources import Publisher
@@ -78,6 +79,7 @@ class Acknowledger:
             current = self._sos.get((site, node))
         if current is not None:
             self._send(*current)
+            passed(FaultPoint.STAGE_TOLD)
 
     def refuse(self, site: str, node: str, *, lane: Lane, reason: MessageReason, payload_hash: str) -> None:
         """Tell a node that a message of it cannot be decoded."""

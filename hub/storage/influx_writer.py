@@ -139,6 +139,7 @@ class InfluxWriter:
             except Exception as error:  # noqa: BLE001 who takes bad lines may fail; they wait here, and the others go on
                 self._handing_over = Trouble(None, f"bad lines are not taken: {_words(error)}")
                 break
+            passed(FaultPoint.BAD_LINE_TAKEN)
             self._log.forget_bad_lines(up_to_id=row_id)
         else:
             self._handing_over = None

@@ -64,6 +64,11 @@ class ScriptedInflux:
         return _refusal(self.dialect, bad) if bad else Mood(204)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a caller that hung up is part of the script."""
+
+
 def _refusal(dialect: Dialect, bad: Sequence[str]) -> Mood:
     conflict = f'partial write: field type conflict: input field "x" is type float dropped={len(bad)}'
     if dialect is Dialect.V1_PARTIAL:
@@ -106,7 +111,7 @@ def scripted_influx(script: ScriptedInflux) -> Generator[ScriptedInflux]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 its name in http.server
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="scripted-influx", args=(0.02,))
     thread.start()
