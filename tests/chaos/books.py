@@ -10,9 +10,11 @@ from typing import Any, Final
 from tests.acceptance.outside import client_edge
 from tests.acceptance.outside.client_rest import metric
 from tests.acceptance.outside.hub_process import ADMIN
-from tests.chaos.stand import REPEATS, Edge, Stand
+from tests.chaos.stand import READY_S, REPEATS, Edge, Stand
 from tests.chaos.strikes import AGENT
 
+ENDS_WITHIN_S: Final = 5.0
+LONGEST_PATIENCES: Final = 5
 SETTLES_S: Final = 1.0
 """Longer than an answered call needs to be repeated."""
 UNHEARD: Final = {"high_water": 0, "stored": 0, "gaps": 0, "quarantined": 0}
@@ -63,7 +65,7 @@ class Audit:
     """Lets everything come to rest, then fills the books."""
 
     def __init__(self, stand: Stand, books: Books, *, patience_s: float) -> None:
-        """`patience_s` is how long any part may take to come to rest."""
+        """`patience_s` is how long any part may stand still before it has come to rest."""
         self._stand = stand
         self._books = books
         self._patience_s = patience_s
@@ -90,7 +92,7 @@ class Audit:
 
     def _agent_gets_on(self) -> None:
         """What the agent has now is acknowledged without a restart of it."""
-        self._stand.hub.wait_ready()
+        self._stand.hub.wait_ready(READY_S)
         wanted = {lane["lane"]: lane["next"] - 1 for lane in self._stand.agent.lanes()}
 
         def behind() -> list[str]:
@@ -100,23 +102,28 @@ class Audit:
                 if lane["high_water"] < wanted[lane["lane"]]
             ]
 
-        if not _comes(lambda: not behind(), self._patience_s):
+        if not _comes(behind, self._patience_s):
             self._books.wrong.append(f"{AGENT} does not get on: {', '.join(behind())}")
 
     def _edges_finish(self) -> None:
-        until_s = time.monotonic() + self._patience_s
-        for edge in self._stand.edges:
+        edges = self._stand.edges
+        for edge in edges:
             edge.enough()
-        for edge in self._stand.edges:
+
+        def at_work() -> list[tuple[str, int, int]]:
+            return [(edge.node, edge.done("telemetry"), edge.done("sos")) for edge in edges if edge.running]
+
+        _comes(at_work, self._patience_s)
+        for edge in edges:
             try:
-                edge.finish(max(1.0, until_s - time.monotonic()))
+                edge.finish(ENDS_WITHIN_S)
             except (AssertionError, subprocess.TimeoutExpired):
                 self._books.wrong.append(f"{edge.node} does not get done")
 
     def _hub_dies(self) -> None:
         """What was acknowledged is durable, or it is lost now: no edge is there any more that could send it again."""
         self._stand.hub.kill()
-        self._stand.hub.start()
+        self._stand.hub.start(ready_s=READY_S)
         self._stand.admin.login(*ADMIN)
 
     def _agent_finishes(self) -> None:
@@ -147,7 +154,7 @@ class Audit:
     def _compare_points(self) -> None:
         """InfluxDB holds every reading once, and the hub shows as many; all but the agent's own have a number."""
         stand, books = self._stand, self._books
-        _comes(lambda: metric(stand.hub.url, "linli_influx_backlog_rows") == 0, self._patience_s)
+        _comes(lambda: metric(stand.hub.url, "linli_influx_backlog_rows"), self._patience_s)
         for node, given in self._made.items():
             made = _total(given, "telemetry")
             rows = stand.points.query(f"SELECT * FROM fill_level WHERE node = '{node}'")  # noqa: S608 our own names
@@ -179,7 +186,7 @@ class Audit:
                 books.tally(f"presses of {wearer}", count, len(refs))
         if len(alerts) != sum(1 for count in presses.values() if count):
             books.wrong.append(f"{len(alerts)} alerts for {len(presses)} wearers")
-        _comes(lambda: len({call.id for call in stand.calls()}) >= books.presses, self._patience_s)
+        _comes(lambda: max(0, books.presses - len({call.id for call in stand.calls()})), self._patience_s)
         time.sleep(SETTLES_S)
         ids = Counter((call.json["data"]["facility"], call.id) for call in stand.calls())
         books.notified, books.repeated = len(ids), ids.total() - len(ids)
@@ -202,10 +209,17 @@ def _total(made: Made, lane: str) -> int:
     return sum(count for (_, known), count in made.items() if known == lane)
 
 
-def _comes(holds: Callable[[], bool], within_s: float) -> bool:
-    until_s = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > until_s:
+def _comes(missing: Callable[[], Any], patience_s: float) -> bool:
+    """Wait until nothing is missing; False where that stays the same for so long, or changes for ever."""
+    former, now_s = missing(), time.monotonic()
+    until_s, at_last_s = now_s + patience_s, now_s + LONGEST_PATIENCES * patience_s
+    while former:
+        time.sleep(0.1)
+        found, now_s = missing(), time.monotonic()
+        if found != former:
+            former, until_s = found, now_s + patience_s
+        elif now_s > until_s:
             return False
-        time.sleep(0.2)
+        if now_s > at_last_s:
+            return False
     return True

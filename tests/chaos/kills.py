@@ -20,7 +20,7 @@ from typing import Any, Final
 from simulators.servers.cache import cache_directory
 from tests.chaos.books import Audit, Books
 from tests.chaos.mutants.trials import LONG_BACKLOG, TRIALS
-from tests.chaos.stand import Stand
+from tests.chaos.stand import READY_S, Stand
 from tests.chaos.strikes import HUB, Blow, Strike, schedule
 from tests.guarantees.guarantee import Control, Guarantee, Run
 
@@ -192,7 +192,7 @@ def _strike(stand: Stand, play: Play, figures: Figures, told: History) -> None:
         bring_back(float("inf") if strike.blow in NEEDS_ALL else strike.at_s)
         pass_time(strike.at_s)
         if strike.blow in NEEDS_ALL:
-            stand.hub.wait_ready()
+            stand.hub.wait_ready(READY_S)
         told.note("begun", strike)
         back = stand.strike(strike, within_s=play.patience_s)
         _count(figures, strike)

@@ -44,6 +44,8 @@ HUB_USER: Final = "linli-hub"
 """The hub's connection for everything but SOS."""
 HEARD_WITHIN_S: Final = 60
 WORKS_WITHIN_S: Final = 60
+READY_S: Final = 180
+"""A hub starts in 3 s, on a machine that has time for it."""
 
 
 class Edge(EdgeProcess):
@@ -168,7 +170,7 @@ class Stand:
             command=(sys.executable, "-m", *broken, "hub", "serve") if broken else (),
         )
         stack.callback(self.hub.kill)
-        self.hub.start()
+        self.hub.start(ready_s=READY_S)
         self.admin = Rest(self.hub.url).login(*ADMIN)
         stack.callback(self.admin.close)
         self.site = Neighbourhood(self.admin, "chaos").build()
@@ -231,12 +233,12 @@ class Stand:
             case Blow.KEEP_DISK:
                 self.hub.kill()
                 shutil.copytree(self.hub.data_dir, self._kept)
-                self.hub.start()
+                self.hub.start(ready_s=READY_S)
             case Blow.OLD_DISK:
                 self.hub.kill()
                 shutil.rmtree(self.hub.data_dir)
                 shutil.copytree(self._kept, self.hub.data_dir)
-                self.hub.start()
+                self.hub.start(ready_s=READY_S)
         return None
 
     def _cut(self) -> None:

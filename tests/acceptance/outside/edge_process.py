@@ -58,6 +58,10 @@ class EdgeProcess:
         assert self.process is not None
         return self.process.pid
 
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def start(self) -> None:
         self.process = subprocess.Popen([sys.executable, str(EDGE), *self._arguments])
 
