@@ -24,7 +24,7 @@ from simulators.servers.mosquitto import MosquittoServer
 from tests.acceptance.outside import client_edge
 from tests.acceptance.outside.client_dynsec import Dynsec
 from tests.acceptance.outside.client_rest import Rest
-from tests.acceptance.outside.edge_process import WITHOUT_END, EdgeProcess
+from tests.acceptance.outside.edge_process import EdgeProcess
 from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.influx_reader import InfluxReader
 from tests.acceptance.outside.neighbourhood import Neighbourhood
@@ -35,6 +35,8 @@ from tests.integration.edge.agent_process import AgentProcess, wait_until
 RATE: Final = 120
 AT_ONCE: Final = 30
 READINGS_A_PRESS: Final = 480
+MOST_READINGS: Final = 100 * READINGS_A_PRESS
+"""What an edge makes in seven minutes; on a slow machine a play takes longer and makes no more."""
 REPEATS: Final = 2
 """A wristband sends the frame of a press so often: two records, one call for help."""
 AGENT_PRESSES: Final = "after_s,event\n0.5,sos_pressed\n"
@@ -64,8 +66,8 @@ class Edge(EdgeProcess):
             device=device,
             band=self.band,
             rate=RATE,
-            readings=WITHOUT_END,
-            presses=WITHOUT_END // READINGS_A_PRESS,
+            readings=MOST_READINGS,
+            presses=MOST_READINGS // READINGS_A_PRESS,
             at_once=AT_ONCE,
             repeats=REPEATS,
         )
