@@ -21,6 +21,8 @@ BATCH_BYTES: Final = 4_000_000
 GATHER_S: Final = 0.5
 """How long a batch gathers at most while messages keep coming: the more of a facility's readings meet in one batch, the
 less its state costs each of them."""
+LARGE_BYTES: Final = 16_000
+"""A message as large as this comes from a node that has much to send and waits for the answer before it sends more."""
 QUEUE_MESSAGES: Final = 50_000
 QUEUE_BYTES: Final = 64_000_000
 RETRY_S: Final = 1.0
@@ -41,7 +43,10 @@ class Worker:
         linger_s: float,
         retry_s: float = RETRY_S,
     ) -> None:
-        """Wire it; a batch is committed when nothing came for `linger_s`; 0: what waits goes at once."""
+        """Wire it; a batch is committed when nothing came for `linger_s`; 0: what waits goes at once.
+
+        What a node sends of a long backlog goes at once too: it is a batch by itself, and every pause would be its own.
+        """
         self._name = name
         self._source = source
         self._pipeline = pipeline
@@ -113,8 +118,8 @@ class Worker:
         batch, full_at_s = [first], monotonic_s() + GATHER_S
         size, full = self._drain(batch, len(first.payload))
         # Sleeping the pause out wakes this thread once; waiting for the next message would wake it for each.
-        while not full and self._linger_s > 0 and monotonic_s() < full_at_s and not self._stopping.wait(self._linger_s):
-            if self._queue.empty():
+        while not full and self._linger_s > 0 and size < LARGE_BYTES * len(batch) and monotonic_s() < full_at_s:
+            if self._stopping.wait(self._linger_s) or self._queue.empty():
                 break
             size, full = self._drain(batch, size)
         self._taken_bytes += size

@@ -9,7 +9,7 @@ import pytest
 from hub.errors import StorageError
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Deliver, Incoming
-from hub.ingest.worker import BATCH_MESSAGES, QUEUE_BYTES, Worker
+from hub.ingest.worker import BATCH_MESSAGES, LARGE_BYTES, QUEUE_BYTES, Worker
 from hub.metrics import Metrics
 
 
@@ -108,6 +108,16 @@ def test_messages_that_keep_coming_meet_in_one_batch_but_not_for_ever() -> None:
     assert 20 < len(pipeline.batches[0]) < BATCH_MESSAGES
 
 
+def test_a_message_of_a_long_backlog_waits_for_no_other() -> None:
+    pipeline = FakePipeline()
+    worker, _, _ = a_worker(pipeline, linger_s=5.0)
+    worker.start()
+    worker.deliver(a_message(payload=b"x" * LARGE_BYTES))
+    assert pipeline.done.acquire(timeout=2)
+    worker.stop()
+    assert [len(batch) for batch in pipeline.batches] == [1]
+
+
 def test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else() -> None:
     pipeline = FakePipeline()
     worker, _, metrics = a_worker(pipeline)
@@ -117,8 +127,8 @@ def test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else() -> None:
     assert shed(metrics) == 0
     worker.deliver(a_message())
     assert shed(metrics) == 1
-    worker.deliver(a_message("event"))
-    worker.deliver(a_message("hello/telemetry"))
+    for channel in ("sos", "event", "hello/sos", "hello/telemetry"):
+        worker.deliver(a_message(channel))
     assert shed(metrics) == 1
     worker.start()
     for _ in range(4):
