@@ -92,6 +92,8 @@ class Life:
     telemetry: Sequence[dict[str, Any]]
     person: str | None
     """`acknowledge` or `resolve`: what a person does to every alert for which that is possible."""
+    warms: bool = False
+    """Lived in the process that forks the others: what modules remember is inherited, and a life costs half as much."""
 
 
 class FileInflux:
@@ -136,7 +138,7 @@ class _Sender:
 class Loop:
     """The parts of a hub, alive."""
 
-    def __init__(self, folder: Path, life: Life, report: int) -> None:
+    def __init__(self, folder: Path, life: Life, report: int, client: httpx2.Client) -> None:
         self.now_ms = life.now_ms
         self._report = report
         self._random = Random(life.seed)
@@ -147,7 +149,7 @@ class Loop:
         renewal.renew()
         trouble = StoreTrouble(self.transactions, directory, now_ms=self._now)
         self.log = InfluxLog.open(folder / "telemetry.db", now_ms=self._now)
-        writer = InfluxWriter(
+        self.writer = InfluxWriter(
             self.log,
             FileInflux(folder / "influx.lines", self._random),
             draw=self._random.random,
@@ -156,9 +158,7 @@ class Loop:
             policy=RetryPolicy(least_s=0.002, most_s=0.01),
             gather_s=0.0,
         )
-        store = InfluxTelemetryStore(
-            self.log, writer, httpx2.Client(trust_env=False), InfluxTarget("http://127.0.0.1:9")
-        )
+        store = InfluxTelemetryStore(self.log, self.writer, client, InfluxTarget("http://127.0.0.1:9"))
         supervisor = Supervisor(directory)
         supervisor.start(self.transactions)
         acknowledger = Acknowledger(
@@ -177,7 +177,6 @@ class Loop:
             )
             for lane in (Lane.SOS, Lane.TELEMETRY)
         }
-        client = httpx2.Client(timeout=PATIENCE_S, trust_env=False)
         webhooks = WebhookSender(client, now_ms=self._now)
         self.dispatcher = Dispatcher(
             read=self.transactions.read,
@@ -206,6 +205,13 @@ class Loop:
             self._act(life.person)
         self._live_until(end_ms)
         self._wait(lambda: not self.log.backlog_rows and not self.log.bad_lines(), "the log is not empty")
+
+    def close(self) -> None:
+        """Stop every thread."""
+        self.dispatcher.stop()
+        self.writer.stop(within_s=QUIET_WITHIN_S)
+        self.log.close()
+        self.engine.dispose()
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send an acknowledgement to the edge."""
@@ -289,7 +295,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(folder: Path, life: Life, report: int) -> None:
+def live(folder: Path, life: Life, report: int, client: httpx2.Client) -> None:
     """Live a life; does not return where it is killed."""
     left = itertools.count(life.nth, -1)
 
@@ -298,7 +304,10 @@ def live(folder: Path, life: Life, report: int) -> None:
             die()
 
     fault_points.listen(crash)
-    Loop(folder, life, report).run(life)
+    loop = Loop(folder, life, report, client)
+    loop.run(life)
+    if life.warms:
+        loop.close()
 
 
 def main(folder: Path, mutants: Sequence[str]) -> None:
@@ -306,26 +315,37 @@ def main(folder: Path, mutants: Sequence[str]) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     for mutant in mutants:
         MUTANTS[mutant]()
+    # Its certificates take longer to load than a life lasts; it holds no connection that could be shared.
+    client = httpx2.Client(timeout=PATIENCE_S, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0))
     for line in sys.stdin:
         life = Life(**json.loads(line))
         reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                os.close(reading)
-                live(folder, life, writing)
-                code = 0
-            except BaseException as error:  # noqa: BLE001 it must not go on as its parent does
-                print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            finally:
-                os._exit(code)
+        child = 0
+        if life.warms:
+            live(folder, life, writing, client)
+        else:
+            child = _fork(folder, life, writing, client)
         os.close(writing)
         with os.fdopen(reading) as pipe:
             heard = [json.loads(said) for said in pipe]
-        _, status = os.waitpid(child, 0)
+        status = os.waitpid(child, 0)[1] if child else 0
         killed = os.WIFSIGNALED(status)
         print(json.dumps({"killed": killed, "failed": not killed and status != 0, "heard": heard}), flush=True)
+
+
+def _fork(folder: Path, life: Life, report: int, client: httpx2.Client) -> int:
+    """Live a life in a process of its own; return its id."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            live(folder, life, report, client)
+            code = 0
+        except BaseException as error:  # noqa: BLE001 it must not go on as its parent does
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(code)
+    return child
 
 
 if __name__ == "__main__":

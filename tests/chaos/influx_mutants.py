@@ -63,8 +63,9 @@ def moves_on_before_the_answer() -> Callable[[], None]:
 
     def mutant(self: InfluxWriter, body: Body) -> list[BadLine]:
         self._log.pass_over(body, [])
-        self._log._rows += body.rows  # noqa: SLF001 it passes them a second time
-        self._log._lines += body.lines  # noqa: SLF001
+        with self._log._work:  # noqa: SLF001 a mutant is made inside
+            self._log._rows += body.rows  # noqa: SLF001 it passes them a second time
+            self._log._lines += body.lines  # noqa: SLF001 a mutant is made inside
         return deliver(self, body)
 
     InfluxWriter._deliver = mutant  # noqa: SLF001 a mutant is made inside

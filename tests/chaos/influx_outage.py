@@ -68,7 +68,7 @@ def play(seed: int, minutes: int, *, mutants: Sequence[str] = ()) -> Books:
     """Live through an outage of so many minutes and every kind of refusal; return what became of the readings."""
     books = Books()
     undo = [MUTANTS[mutant]() for mutant in mutants]
-    patience_s = DRAINED_WITHIN_S if not mutants else 10.0
+    patience_s = DRAINED_WITHIN_S if not mutants else 3.0
     try:
         with tempfile.TemporaryDirectory() as folder, scripted_influx(ScriptedInflux(is_bad=_is_bad)) as influx:
             stage = Stage(Path(folder), influx.url, speed=SPEED, bins=BINS, at_ms=START_MS + seed * MINUTE_MS)

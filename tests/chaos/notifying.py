@@ -123,6 +123,12 @@ class Play:
         self._acts: Counter[tuple[str, str]] = Counter()
         self._lost_answers: Counter[tuple[str, int]] = Counter()
 
+    def warm(self) -> None:
+        """Live a first life that nobody kills."""
+        self._press()
+        self._read()
+        self._live(None, 1, "acknowledge", warms=True)
+
     def kill(self, point: str) -> None:
         """Live a life that is to end at the point; one that never passes it so often ends by itself."""
         ledger = self.ledger
@@ -164,7 +170,7 @@ class Play:
         self._now_ms += 1
         return {"at": format_ms(self._now_ms), "uptime_ms": 1_000}
 
-    def _live(self, point: str | None, nth: int, person: str | None) -> bool:
+    def _live(self, point: str | None, nth: int, person: str | None, *, warms: bool = False) -> bool:
         ledger = self.ledger
         ledger.lives += 1
         self._providers.life = ledger.lives
@@ -179,6 +185,7 @@ class Play:
             telemetry_first=telemetry + 1,
             telemetry=self._telemetry[telemetry:],
             person=person,
+            warms=warms,
         )
         outcome = self._hub.live(life)
         self._now_ms += LIFE_S + BETWEEN_LIVES_MS
@@ -287,6 +294,7 @@ def play(seed: int, kills: int, *, points: Sequence[str] = POINTS, mutants: Sequ
     ):
         _found(Path(folder), providers)
         played = Play(Path(folder), hub, providers, seed)
+        played.warm()
         order = Random(seed)
         waiting: list[str] = []
         while played.ledger.killed < kills and played.ledger.lives < 3 * kills:

@@ -111,9 +111,11 @@ class _Play:
         dies = self._random.choices(points, (1, 1, 60))[0]
         done: list[Told] = []
         with self.stage.dying(dies):
-            done = self.stage.act(story, subject, random)
+            self.stage.act(story, subject, random, done)
         if dies is not None:
             self.crashes += 1
+        if dies is FaultPoint.STATE_WRITTEN:
+            done = []  # undone, and nobody was told; what was committed has to stand although nobody was
         self.told += done
         for told in done:
             if told.due_ms is not None:

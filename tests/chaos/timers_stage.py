@@ -109,12 +109,10 @@ class Stage:
         with self.transactions.read() as unit:
             return unit.states.earliest_wake_ms()
 
-    def act(self, story: Story, subject: Subject, random: Random) -> list[Told]:
-        """Have a person, a crew or the world do something to a subject that is possible now."""
-        told: list[Told] = []
+    def act(self, story: Story, subject: Subject, random: Random, told: list[Told]) -> None:
+        """Have a person, a crew or the world do something to a subject that is possible now; it is put into `told`."""
         with self.transactions.begin() as unit:
             _Act(unit, subject, random, self.now_ms, told).take(story)
-        return told
 
     def _now(self) -> int:
         return self.now_ms
