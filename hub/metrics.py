@@ -22,6 +22,11 @@ class Metrics:
         self.left_out = Counter("linli_fields_left_out", "Unknown fields of known kinds", registry=r)
         self.refused = Counter("linli_messages_refused", "Messages refused whole", ["reason"], registry=r)
         self.shed = Counter("linli_messages_shed", "Telemetry messages dropped undecoded under overload", registry=r)
+        self.throttled = Counter(
+            "linli_messages_throttled",
+            "Messages left to be sent again by nodes that sent too much unusable",
+            registry=r,
+        )
         self.probes = Counter("linli_probes", "Test presses of the watchdog that were committed", registry=r)
         self.failed_batches = Counter(
             "linli_ingest_failures", "Batches that could not be committed", ["consumer"], registry=r

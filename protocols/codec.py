@@ -25,6 +25,8 @@ from protocols.shape import Shape
 
 LARGEST_MESSAGE_BYTES: Final = 240 * 1024
 LARGEST_RECORD_BYTES: Final = 64 * 1024
+MOST_RECORDS: Final = 7_000
+"""Records that a message of the largest size can hold: the shortest, a gap, takes 35 bytes. More are no records."""
 DEEPEST_DETAILS: Final = 200
 """Levels to which the details of an event may nest: who reads them further on counts levels too."""
 
@@ -207,6 +209,8 @@ def _decode_record_by_record(payload: bytes, lane: Lane) -> DecodedLaneMessage |
         return _decode_value_by_value(payload, lane)
     if message.schema_version != SCHEMA:
         return _unsupported(message.schema_version)
+    if len(message.records) > MOST_RECORDS:
+        return _too_many(len(message.records))
     expected = _RECORD[Reading if lane is Lane.TELEMETRY else Event]
     records: list[Record | RecordRejection] = []
     for raw in map(bytes, message.records):
@@ -227,6 +231,8 @@ def _decode_value_by_value(payload: bytes, lane: Lane) -> DecodedLaneMessage | M
     raw_records: Any = parsed.get("records")
     if not isinstance(raw_records, list):
         return MessageRejection(MessageReason.MALFORMED_JSON, "records must be a list")
+    if len(cast("list[Any]", raw_records)) > MOST_RECORDS:
+        return _too_many(len(cast("list[Any]", raw_records)))
     header = _convert(parsed, LaneHeader)
     if isinstance(header, MessageRejection):
         return header
@@ -396,6 +402,10 @@ def _is_foreign(schema: object) -> bool:
 
 def _unsupported(schema: int) -> MessageRejection:
     return MessageRejection(MessageReason.UNSUPPORTED_SCHEMA, f"schema {schema} is not {SCHEMA}")
+
+
+def _too_many(records: int) -> MessageRejection:
+    return MessageRejection(MessageReason.MESSAGE_TOO_LARGE, f"{records} records exceed {MOST_RECORDS}")
 
 
 def _record_too_large(raw: bytes) -> RecordRejection:

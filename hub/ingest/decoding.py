@@ -7,6 +7,7 @@ from hub.ingest.quarantine import Refused, content_hash, payload_hash
 from hub.ingest.sources import Incoming
 from hub.telemetry.point import LaneKey
 from protocols.codec import DecodedLaneMessage, decode_hello, decode_lane_message, decode_status
+from protocols.events import LIFE_SAFETY, Event
 from protocols.hello import Hello
 from protocols.instant import parse_instant_ms
 from protocols.lanes import Lane
@@ -91,6 +92,19 @@ def decode(incoming: Incoming, directory: Directory) -> Item | None:
         return _refuse(incoming, topic, message, node=node)
     key = LaneKey(node.site, node.slug, message.header.epoch, lane)
     return LaneItem(node, key, message, incoming.received_ms)
+
+
+def sender(topic: str) -> tuple[str, str]:
+    """Return the site and node that a topic names, whatever else it is."""
+    parts = [*topic.split("/", 4)[_UNPARSED_PLACE:], "", ""]
+    return parts[0], parts[1]
+
+
+def has_to_wait(item: Item) -> bool:
+    """Tell whether a throttled node's message is left for later: neither what calls for help nor what says it lives."""
+    if isinstance(item, LaneItem):
+        return not any(isinstance(one, Event) and one.event in LIFE_SAFETY for one in item.message.records)
+    return isinstance(item, RefusedItem) and not item.life_safety
 
 
 def said_now_ms(item: Item) -> int | None:

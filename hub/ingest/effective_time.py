@@ -63,10 +63,13 @@ def effective_time(stamping: Stamping, at: object, uptime_ms: int | None, *, pre
             return EffectiveTime(at_ms, TimeSource.AT)
     if uptime_ms is not None:
         if stamping.now_uptime_ms is not None:
-            return EffectiveTime(received_ms - max(0, stamping.now_uptime_ms - uptime_ms), TimeSource.UPTIME)
+            counted_ms = received_ms - max(0, stamping.now_uptime_ms - uptime_ms)
+            if counted_ms >= EARLIEST_PLAUSIBLE_MS:  # nobody has run since before that; a forged uptime says so
+                return EffectiveTime(counted_ms, TimeSource.UPTIME)
         if stamping.anchor is not None:
             anchored_ms = stamping.anchor[0] + uptime_ms - stamping.anchor[1]
-            return EffectiveTime(min(anchored_ms, received_ms), TimeSource.ANCHOR)
+            if anchored_ms >= EARLIEST_PLAUSIBLE_MS:
+                return EffectiveTime(min(anchored_ms, received_ms), TimeSource.ANCHOR)
     return EffectiveTime(received_ms if previous_ms is None else min(previous_ms, received_ms), TimeSource.BOUNDED)
 
 

@@ -39,6 +39,8 @@ FAULT_OF = {
     EventName.FALL_CANCELLED: FaultCode.FALL_DETECTED,
 }
 """Life-safety event → the fault code of the alert it belongs to."""
+MOST_UNUSABLE = 200
+"""Records that one message may have quarantined: what lies behind them comes again. No edge sends more at once."""
 LATE_SOS_MS = 5 * 60_000
 """An SOS older than this is shown with its age."""
 
@@ -96,8 +98,7 @@ class Intake:
             self._take_readings(work, cast("list[Reading]", records))
         else:
             taken, _hole = take(state, place(header.first, records))
-            for unit in taken:
-                self._take_unit(work, unit)
+            self._take_units(work, taken)
         if run.points:
             self.runs.append(run)
         return before != (state.high_water, len(state.ahead))
@@ -118,11 +119,14 @@ class Intake:
         tracks = self.tracks.of(self.directory, item.node) if item.key.lane is Lane.TELEMETRY else {}
         points, synced, counts = work.run.points, stamping.synced, state.counts
         latest_ms = item.received_ms + LONGEST_AHEAD_MS
+        most = len(self.refused) + MOST_UNUSABLE
         for seq, reading in enumerate(readings, state.high_water + 1):
             values = reading.values
             track = tracks.get((reading.device, reading.kind, *values)) if reading.ref is None else None
             numbers = None if track is None else track.numbers(values)
             if track is None or numbers is None:
+                if len(self.refused) >= most:
+                    break
                 self._take_reading(work, Taken(seq, reading), reading)
                 continue
             at_ms = parse_instant_ms(reading.at) if synced else None
@@ -132,6 +136,17 @@ class Intake:
             state.last_at_ms = at_ms
             state.high_water = seq
             counts.stored += 1
+
+    def _take_units(self, work: _Work, taken: list[Taken | TakenGap]) -> None:
+        """Take units until too many were unusable; of a sos lane go on with what may call for help."""
+        most = len(self.refused) + MOST_UNUSABLE
+        for unit in taken:
+            if len(self.refused) >= most:
+                if work.item.key.lane is not Lane.SOS:
+                    break
+                if not (isinstance(unit, Taken) and isinstance(unit.record, Event)):
+                    continue
+            self._take_unit(work, unit)
 
     def _take_unit(self, work: _Work, unit: Taken | TakenGap) -> None:
         if isinstance(unit, TakenGap):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -9,7 +10,17 @@ from hub.errors import StorageError
 from hub.events import QuarantineChanged
 from hub.fault_points import FaultPoint, passed
 from hub.ingest.acknowledgement import Acknowledger
-from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem, StatusItem, decode, said_now_ms
+from hub.ingest.decoding import (
+    HelloItem,
+    Item,
+    LaneItem,
+    RefusedItem,
+    StatusItem,
+    decode,
+    has_to_wait,
+    said_now_ms,
+    sender,
+)
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.epochs import greet, meet
 from hub.ingest.gathering import Gathering
@@ -23,6 +34,7 @@ from hub.ingest.renewal import Renewal
 from hub.ingest.simulated_time import SimulatedTime
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Heard, Supervisor
+from hub.ingest.throttle import Throttle
 from hub.ingest.tracks import Tracks
 from hub.metrics import Metrics
 from hub.telemetry.point import LaneBatch, LaneKey
@@ -30,9 +42,10 @@ from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.rejections import MessageReason
-from protocols.topics import TopicError, parse_topic
+from protocols.topics import Channel, TopicError, parse_topic
 
 log = structlog.get_logger("hub.ingest")
+_TELEMETRY: Final = f"/{Channel.TELEMETRY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class Pipeline:
         self._lanes: dict[LaneKey, LaneState] = {}
         self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
+        self._throttle = None if consumer == Lane.SOS or simulated is not None else Throttle()
 
     def process(self, batch: Sequence[Incoming]) -> None:
         """Take a batch; what cannot be committed is not acknowledged, so its edges send it again.
@@ -104,12 +118,31 @@ class Pipeline:
 
     def _process(self, batch: Sequence[Incoming]) -> None:
         directory = self._renewal.renew(ask=False)
-        items = [item for incoming in batch if (item := decode(incoming, directory)) is not None]
+        items = [item for incoming in batch if (item := self._decode(incoming, directory)) is not None]
         if self._simulated is None:
             self._take(items, directory)
             return
         with self._simulated.turn:
             self._live_through(items, directory, self._simulated)
+
+    def _decode(self, incoming: Incoming, directory: Directory) -> Item | None:
+        """Decode a message; what a throttled node has to wait with is left out, unanswered: it sends it again."""
+        throttle, at_ms = self._throttle, incoming.received_ms
+        if throttle is None:
+            return decode(incoming, directory)
+        site, node = sender(incoming.topic)
+        spent = throttle.is_spent(site, node, at_ms=at_ms)
+        item = None if spent and incoming.topic.endswith(_TELEMETRY) else decode(incoming, directory)
+        if spent and (item is None or has_to_wait(item)):
+            self._metrics.throttled.inc()
+            return None
+        if isinstance(item, RefusedItem):
+            self._charge(site, node, 1, at_ms)
+        return item
+
+    def _charge(self, site: str, node: str, unusable: int, at_ms: int) -> None:
+        if self._throttle is not None and self._throttle.charge(site, node, unusable, at_ms=at_ms):
+            log.warning("ingest.node_throttled", site=site, node=node)
 
     def _take(self, items: list[Item], directory: Directory) -> None:
         keys = {item.key for item in items if isinstance(item, LaneItem | HelloItem)}
@@ -121,6 +154,8 @@ class Pipeline:
                     moved.add(item.key)
             elif isinstance(item, HelloItem):
                 intake.greet(item)
+        for refused in intake.refused:
+            self._charge(refused.site, refused.node, 1, refused.received_ms)
         self._append(intake)
         judged = self._supervisor.judge(self._stores.transactions, intake)
         with self._begin() as unit:

@@ -8,6 +8,8 @@ import pytest
 
 from hub.errors import StorageError
 from hub.events import AlertChanged, LifeSafetyHeard
+from hub.ingest.intake import MOST_UNUSABLE
+from hub.ingest.throttle import BURST
 from hub.telemetry.series import SeriesQuery
 from hub.vocabulary import FaultCode
 from protocols.instant import format_ms
@@ -268,3 +270,54 @@ def test_the_answers_of_the_sos_lane_carry_receipts_and_those_of_the_others_do_n
     ingest.send(Lane.TELEMETRY, 1, a_reading())
     assert "sos" not in ingest.last_answer(Lane.TELEMETRY)
     assert json.dumps(ingest.last_answer(Lane.SOS))
+
+
+def test_a_node_that_sends_too_much_unusable_waits_and_what_calls_for_help_does_not(ingest: IngestHarness) -> None:
+    for number in range(BURST + 50):
+        ingest.deliver(Channel.EVENT, b"broken %d" % number)
+    ingest.deliver(Channel.hello(Lane.EVENT), b"broken as well")
+    ingest.send(Lane.TELEMETRY, 1, a_reading(fill_percent=10))
+    refused = {"reason": "malformed_json"}
+    assert ingest.metrics.registry.get_sample_value("linli_messages_refused_total", refused) == BURST
+    assert fill_levels(ingest) == [], "its telemetry waits at its edge"
+    assert ingest.metrics.registry.get_sample_value("linli_messages_throttled_total") == 52
+    ingest.send(Lane.EVENT, 1, a_press())
+    ingest.deliver(Channel.SOS, b"no JSON either")
+    assert [type(event) for event in ingest.happened if isinstance(event, LifeSafetyHeard)] == [LifeSafetyHeard] * 2
+    ingest.hello(Lane.TELEMETRY, 2)
+    assert ingest.last_answer(Lane.TELEMETRY)["hw"] == 0, "it lives, and is answered"
+    ingest.now_ms += 60_000
+    ingest.send(Lane.TELEMETRY, 1, a_reading(fill_percent=10))
+    assert fill_levels(ingest) == [10]
+
+
+def test_records_that_cannot_be_used_count_as_messages_do_and_the_other_nodes_go_on(ingest: IngestHarness) -> None:
+    for first in range(1, BURST + 1, 100):
+        ingest.send(Lane.TELEMETRY, first, *[a_reading(device="nobody")] * 100)
+    ingest.send(Lane.TELEMETRY, BURST + 1, a_reading())
+    assert ingest.lane(Lane.TELEMETRY).high_water == BURST
+    ingest.send(Lane.TELEMETRY, 1, a_reading(device="nobody"), node="pi-2")
+    assert ingest.lane(Lane.TELEMETRY, node="pi-2").quarantined == 1
+
+
+@pytest.mark.parametrize("record", [a_reading(device="nobody"), 0])
+def test_of_one_message_so_many_records_are_quarantined_and_the_rest_comes_again(
+    ingest: IngestHarness, record: Any
+) -> None:
+    bad = [record] * (MOST_UNUSABLE + 50)
+    ingest.send(Lane.TELEMETRY, 1, *bad, a_reading(fill_percent=10))
+    assert ingest.last_answer(Lane.TELEMETRY)["hw"] == MOST_UNUSABLE
+    ingest.send(Lane.TELEMETRY, MOST_UNUSABLE + 1, *bad[MOST_UNUSABLE:], a_reading(fill_percent=10))
+    assert ingest.last_answer(Lane.TELEMETRY)["hw"] == MOST_UNUSABLE + 51
+    assert fill_levels(ingest) == [10]
+
+
+def test_a_call_behind_many_unusable_records_of_its_message_is_heard_at_once(ingest: IngestHarness) -> None:
+    none: Any = 0
+    ingest.send(Lane.SOS, 1, *[none] * (MOST_UNUSABLE + 50), a_press("band-1:9"))
+    heard = [event for event in ingest.happened if isinstance(event, LifeSafetyHeard) and event.ref == "band-1:9"]
+    assert len(heard) == 1
+    assert ingest.lane(Lane.SOS).high_water == MOST_UNUSABLE
+    ingest.send(Lane.SOS, MOST_UNUSABLE + 1, *[none] * 50, a_press("band-1:9"))
+    assert ingest.lane(Lane.SOS).high_water == MOST_UNUSABLE + 51
+    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == MOST_UNUSABLE + 51

@@ -9,6 +9,7 @@ from protocols.ack import Ack, Refusal
 from protocols.codec import (
     DEEPEST_DETAILS,
     LARGEST_MESSAGE_BYTES,
+    MOST_RECORDS,
     DecodedLaneMessage,
     decode_ack,
     decode_header,
@@ -421,6 +422,12 @@ def test_a_hello_of_a_later_schema_is_told_apart_whatever_else_it_says() -> None
         assert rejection.reason is MessageReason.UNSUPPORTED_SCHEMA
 
 
+@pytest.mark.parametrize(("interval_s", "usable"), [(4.9, False), (5, True), (3_600, True), (3_600.1, False)])
+def test_an_ack_asks_for_an_interval_of_five_seconds_to_an_hour_or_is_none(interval_s: float, usable: bool) -> None:
+    answer = decode_ack(json.dumps({**ACK, "hello_interval_s": interval_s}).encode())
+    assert isinstance(answer, Ack) is usable
+
+
 @pytest.mark.parametrize("interval", ["NaN", "0", "-1", '"60"', "true"])
 def test_an_interval_that_is_none_spoils_the_hello(interval: str) -> None:
     said = json.dumps({**HELLO, "interval_s": 7}).replace('"interval_s": 7', f'"interval_s": {interval}')
@@ -476,3 +483,12 @@ def test_the_header_alone_is_encoded_for_later() -> None:
     encoded = encode_header(message.header)
     assert json.loads(encoded) == {key: value for key, value in LANE_MESSAGE.items() if key != "records"}
     assert decode_header(encoded).now == message.header.now
+
+
+@pytest.mark.parametrize("record", [b"0", b"1e999"])
+def test_a_message_of_more_records_than_can_be_in_it_is_refused_whole(record: bytes) -> None:
+    head = b'{"schema":1,"epoch":"9f2c4be07a1d3355","first":1,"boot":"b81e63a0c2d94f17","clock":"synced","records":['
+    decoded = decode_lane_message(head + b",".join([record] * (MOST_RECORDS + 1)) + b"]}")
+    assert isinstance(decoded, MessageRejection)
+    assert decoded.reason is MessageReason.MESSAGE_TOO_LARGE
+    assert isinstance(decode_lane_message(head + b",".join([record] * 5) + b"]}"), DecodedLaneMessage)

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from hub.ingest.effective_time import EARLIEST_PLAUSIBLE_MS, LONGEST_AHEAD_MS, Stamping, TimeSource, effective_time
+from hub.ingest.effective_time import Stamping, TimeSource, effective_time
 from protocols.codec import decode_header
 from protocols.instant import format_ms
 
 RECEIVED_MS = 1_795_000_000_000
 HOUR_MS = 3_600_000
+NEW_YEAR_2025_MS = 1_735_689_600_000
 
 
 def stamping(**header: Any) -> Stamping:
@@ -21,11 +22,11 @@ def stamping(**header: Any) -> Stamping:
 @pytest.mark.parametrize(
     ("at_ms", "believed"),
     [
-        (EARLIEST_PLAUSIBLE_MS - 1, False),
-        (EARLIEST_PLAUSIBLE_MS, True),
+        (NEW_YEAR_2025_MS - 1, False),
+        (NEW_YEAR_2025_MS, True),
         (RECEIVED_MS - 30 * 24 * HOUR_MS, True),
-        (RECEIVED_MS + LONGEST_AHEAD_MS, True),
-        (RECEIVED_MS + LONGEST_AHEAD_MS + 1, False),
+        (RECEIVED_MS + 300_000, True),
+        (RECEIVED_MS + 300_001, False),
     ],
 )
 def test_a_synced_clock_is_believed_from_2025_to_five_minutes_ahead(at_ms: int, believed: bool) -> None:
@@ -62,10 +63,18 @@ def test_an_implausible_anchor_is_no_anchor() -> None:
 def test_without_any_time_a_record_lies_between_its_neighbours() -> None:
     unsynced = stamping(clock="unsynced")
     assert effective_time(unsynced, None, 5, previous_ms=None).at_ms == RECEIVED_MS
-    assert effective_time(unsynced, None, 5, previous_ms=RECEIVED_MS - 9).at_ms == RECEIVED_MS - 9
+    assert effective_time(unsynced, None, 5, previous_ms=RECEIVED_MS - 9) == (RECEIVED_MS - 9, TimeSource.BOUNDED)
     assert effective_time(unsynced, None, 5, previous_ms=RECEIVED_MS + 9).at_ms == RECEIVED_MS
 
 
 def test_uptimes_that_run_backwards_do_not_reach_into_the_future() -> None:
     when = effective_time(stamping(clock="unsynced", now={"uptime_ms": 10}), None, 20, previous_ms=None)
     assert when.at_ms == RECEIVED_MS
+
+
+@pytest.mark.parametrize("header", [{"now": {"uptime_ms": 2**53 - 2}}, {"anchor": {"uptime_ms": 2**53 - 2}}])
+def test_an_uptime_of_centuries_is_no_time(header: dict[str, Any]) -> None:
+    if "anchor" in header:
+        header["anchor"]["at"] = format_ms(RECEIVED_MS - HOUR_MS)
+    when = effective_time(stamping(clock="unsynced", **header), None, 0, previous_ms=RECEIVED_MS - 7)
+    assert (when.at_ms, when.source) == (RECEIVED_MS - 7, TimeSource.BOUNDED)
