@@ -41,6 +41,11 @@ def test_seqs_are_contiguous_from_one_in_each_lane(life: OutboxLife, look: Look)
     assert places(outbox) == ["1", "2", "3"]
 
 
+def test_a_commit_waits_for_the_disk(life: OutboxLife, look: Look) -> None:
+    """FULL: what a write-ahead log commits is synchronized before the commit returns."""
+    assert look().database.row("PRAGMA synchronous") == (2,)
+
+
 def test_records_keep_how_they_were_stamped(life: OutboxLife, look: Look) -> None:
     store(life.outbox, a_reading(), synced=False)
     life.outbox.set_anchor(at=AT, uptime_ms=6_000)

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from edge.outbox import Draft, Outbox
-from edge.outbox.clearing import KEEP_DONE_MS, Clearing
+from edge.outbox.clearing import Clearing
 from protocols.codec import encode_record
 from protocols.gaps import GapReason
 from protocols.lanes import Lane
@@ -32,10 +32,10 @@ def test_done_rows_stay_for_seventy_two_hours_of_the_hubs_time(outbox: Outbox) -
     outbox.mark_done(Lane.SOS, 1, hub_ms=MONDAY_MS)
     outbox.mark_done(Lane.TELEMETRY, 2, hub_ms=MONDAY_MS + DAY_MS)
     clearing = Clearing(outbox)
-    assert not clearing.drop_aged(hub_ms=MONDAY_MS + KEEP_DONE_MS - 1)
-    assert clearing.drop_aged(hub_ms=MONDAY_MS + KEEP_DONE_MS)
+    assert not clearing.drop_aged(hub_ms=MONDAY_MS + 3 * DAY_MS - 1)
+    assert clearing.drop_aged(hub_ms=MONDAY_MS + 3 * DAY_MS)
     assert (outbox.min_retained(Lane.TELEMETRY), outbox.min_retained(Lane.SOS)) == (2, 2)
-    assert not clearing.drop_aged(hub_ms=MONDAY_MS + KEEP_DONE_MS)
+    assert not clearing.drop_aged(hub_ms=MONDAY_MS + 3 * DAY_MS)
 
 
 def test_what_a_restored_hub_asks_for_again_is_not_old(outbox: Outbox) -> None:

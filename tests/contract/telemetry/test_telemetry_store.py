@@ -120,6 +120,8 @@ class TestAppend:
         subject.reopen()
         subject.store.append([batch])
         assert held(subject) == [(1, 81.0), (2, 81.0)]
+        subject.store.append([a_batch(a_point(seq=1), a_point(seq=2), a_point(seq=3, fill_percent=82.0))])
+        assert held(subject) == [(1, 81.0), (2, 81.0), (3, 82.0)]
 
     def test_the_high_water_outlives_the_process(self, subject: Subject) -> None:
         subject.store.append([a_batch(a_point(seq=4))])
@@ -133,6 +135,8 @@ class TestAppend:
     def test_the_millionth_record_after_another_keeps_its_own_millisecond(self, subject: Subject) -> None:
         subject.store.append([a_batch(a_point(seq=1), a_point(seq=1_000_001, at_ms=NOON_MS + 1, fill_percent=5.0))])
         assert held(subject) == [(1, 81.0), (1, 5.0)]
+        first, later = subject.store.query(a_query()).samples
+        assert later.at_ns - first.at_ns == 1_000_000
 
     def test_devices_of_one_facility_are_kept_apart(self, subject: Subject) -> None:
         other = a_point(seq=1, device="bin-42-v", node="pi-2", fill_percent=9.0)

@@ -272,6 +272,13 @@ def test_discard_is_for_good_and_names_who_decided(demo: Client, world: World) -
     demo.problem("POST", f"quarantine/{held}/release", {}, status=409)
 
 
+def test_a_decision_on_a_quarantined_record_is_audited(demo: Client, world: World) -> None:
+    held = hold(world)
+    demo.post(f"quarantine/{held}/discard", {"comment": "noise"})
+    line = demo.items("audit", site="demo")[0]
+    assert (line["action"].split("/")[-1], line["object"]) == ("discard", held)
+
+
 def test_what_came_under_an_unknown_site_is_seen_by_who_sees_every_site(demo: Client, world: World) -> None:
     with world.transactions.begin() as unit:
         refused = Refused(START_MS, "ghost", "pi-9", "event", None, None, MessageReason.UNKNOWN_NODE, "d", b"x", "hash")

@@ -44,6 +44,8 @@ class NodeAndHub(RuleBasedStateMachine):
 
     advance: Advance = staticmethod(advance)
     open_outbox: OpenOutbox = staticmethod(open_outbox)
+    make_hub: Callable[[], Any] = staticmethod(LaneHub)
+    """The hub that the node talks to: a `LaneHub`, or one that is taken and asked like it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +56,7 @@ class NodeAndHub(RuleBasedStateMachine):
         self.boots = count(1)
         self.random = Random(7)
         self.now_ms = 1_000_000
-        self.hub = LaneHub()
+        self.hub = self.make_hub()
         self.other = LaneHub("hub-b")
         self.backup = self.hub.snapshot()
         self.up: list[tuple[Channel, bytes]] = []
@@ -109,15 +111,18 @@ class NodeAndHub(RuleBasedStateMachine):
         for _ in range(number):
             name = f"r{next(self.names)}"
             self.produced[name] = lane
-            record: Any = (
-                Reading(device="d", kind="lamp", values={"power_w": 1.0}, ref=name)
-                if lane is Lane.TELEMETRY
-                else Event(device="d", event="sos_pressed" if lane is Lane.SOS else "moved", ref=name)
-            )
-            drafts.append(Draft(lane=lane, body=encode_record(record)))
+            drafts.append(Draft(lane=lane, body=encode_record(self._record(lane, name))))
         moment = self._moment()
         self.outbox.append(drafts, at=moment.at, uptime_ms=self.now_ms, synced=True, flowing=self.courier.flowing())
         self.courier.appended({lane}, moment)
+
+    def _record(self, lane: Lane, name: str) -> Any:
+        if lane is Lane.TELEMETRY:
+            return Reading(device="d", kind="lamp", values={"power_w": 1.0}, ref=name)
+        return Event(device="d", event="sos_pressed" if lane is Lane.SOS else "moved", ref=name)
+
+    def _name(self, body: bytes) -> str:
+        return _REF.findall(unpack(body))[0].decode()
 
     @rule(lane=st.sampled_from(Lane), number=st.integers(1, 5))
     def append(self, lane: Lane, number: int) -> None:
@@ -161,7 +166,7 @@ class NodeAndHub(RuleBasedStateMachine):
     def _held(self) -> set[str]:
         """Names of records that stand in the outbox or at the hub."""
         rows = self.outbox.database.rows("SELECT body FROM records WHERE through IS NULL")
-        return {_ref(body) for (body,) in rows} | set(self._stored())
+        return {self._name(body) for (body,) in rows} | set(self._stored())
 
     def _stored(self) -> list[str]:
         return [record.ref or "" for book in self.hub.books.values() for record in book.records.values()]
@@ -191,7 +196,7 @@ class NodeAndHub(RuleBasedStateMachine):
         for lane in Lane:
             first = self.outbox.marks(lane).done + 1
             rows = self.outbox.read(lane, first, most=10_000, most_bytes=1 << 30)
-            pending |= {_ref(row.body) for row in rows if not row.is_gap}
+            pending |= {self._name(row.body) for row in rows if not row.is_gap}
         self.image = (self.folder / "image", pending)
 
     @precondition(lambda self: self.image is not None)
@@ -229,7 +234,7 @@ class NodeAndHub(RuleBasedStateMachine):
         place = data.draw(st.integers(0, len(self.up) - 1)) if fate == "reorder" else 0
         message = self.up[place] if fate == "double" else self.up.pop(place)
         if fate != "drop":
-            self.down += self.hub.take(*message, at_ms=self.now_ms)
+            self.down += self._taken(message)
 
     @precondition(lambda self: self.down)
     @rule(data=st.data(), fate=st.sampled_from(["deliver", "deliver", "drop", "double", "reorder"]))
@@ -237,7 +242,7 @@ class NodeAndHub(RuleBasedStateMachine):
         place = data.draw(st.integers(0, len(self.down) - 1)) if fate == "reorder" else 0
         message = self.down[place] if fate == "double" else self.down.pop(place)
         if fate != "drop":
-            self._hear(message)
+            self.hear(message)
 
     @rule()
     def travel_all(self) -> None:
@@ -250,7 +255,7 @@ class NodeAndHub(RuleBasedStateMachine):
         channel, payload = self.other.ack(lane, self.outbox.epoch, at_ms=self.now_ms)
         ack = decode_ack(payload)
         assert isinstance(ack, Ack)
-        self._hear((channel, encode(structs.replace(ack, hw=hw))))
+        self.hear((channel, encode(structs.replace(ack, hw=hw))))
 
     @rule()
     def back_up_hub(self) -> None:
@@ -264,7 +269,11 @@ class NodeAndHub(RuleBasedStateMachine):
         self.taken_back |= stored - set(self._stored())
         self.down.clear()
 
-    def _hear(self, message: tuple[Channel, bytes]) -> None:
+    def _taken(self, message: tuple[Channel, bytes]) -> list[tuple[Channel, bytes]]:
+        """What the hub answers to a message."""
+        return self.hub.take(*message, at_ms=self.now_ms)
+
+    def hear(self, message: tuple[Channel, bytes]) -> None:
         channel, payload = message
         lane = channel.lane
         assert lane is not None
@@ -276,9 +285,9 @@ class NodeAndHub(RuleBasedStateMachine):
     def _exchange(self) -> None:
         while self.up or self.down:
             while self.up:
-                self.down += self.hub.take(*self.up.pop(0), at_ms=self.now_ms)
+                self.down += self._taken(self.up.pop(0))
             while self.down:
-                self._hear(self.down.pop(0))
+                self.hear(self.down.pop(0))
 
     # What must hold.
 
@@ -325,7 +334,3 @@ class NodeAndHub(RuleBasedStateMachine):
         assert not double - self.may_be_double, f"doubled: {sorted(double - self.may_be_double)}"
         for lane, state in self.courier.lanes.items():
             assert state.done == self.outbox.marks(lane).next - 1, f"{lane} is not drained"
-
-
-def _ref(body: bytes) -> str:
-    return _REF.findall(unpack(body))[0].decode()

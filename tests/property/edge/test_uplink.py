@@ -65,6 +65,19 @@ def test_a_hub_restored_beyond_what_is_kept_gets_a_gap_and_goes_on(node: NodeAnd
     assert (book.gaps, book.hw) == ([(1, 5, "evicted")], 7)
 
 
+def test_a_stale_acknowledgement_costs_a_resend_and_no_record(node: NodeAndHub) -> None:
+    node.append(Lane.EVENT, 2)
+    node.travel_all()
+    stale = node.hub.ack(Lane.EVENT, node.outbox.epoch, at_ms=node.now_ms)
+    node.append(Lane.EVENT, 3)
+    node.travel_all()
+    assert node.outbox.marks(Lane.EVENT).done == 5
+    node.hear(stale)
+    assert node.outbox.marks(Lane.EVENT).done == 2
+    rows = node.outbox.read(Lane.EVENT, 1, most=10, most_bytes=1 << 20)
+    assert [row.first for row in rows if not row.is_gap] == [1, 2, 3, 4, 5]
+
+
 def test_a_large_backlog_goes_out_in_messages_of_at_most_two_hundred(node: NodeAndHub) -> None:
     node.disconnect("rest", kept=False)
     for _ in range(5):

@@ -182,6 +182,16 @@ def test_slow_acks_lengthen_the_timer_to_four_times_their_smoothed_time() -> Non
     assert wake_ms(lane.state) == 3_000 + 4 * 1_900
 
 
+def test_quick_acks_do_not_shorten_the_timer_below_two_seconds() -> None:
+    lane = Timeline()
+    lane.at(0, Connected())
+    lane.at(0, an_ack(0, uptime_ms=0))
+    lane.append(1_000, 1)
+    lane.at(1_020, an_ack(1))
+    lane.append(3_000, 1)
+    assert wake_ms(lane.state) == 3_000 + 2_000
+
+
 def test_what_is_acknowledged_is_done_and_no_more_is_sent() -> None:
     lane = Timeline(stored=3)
     lane.at(0, Connected())
@@ -205,6 +215,13 @@ def test_another_hub_only_lights_the_call_and_marks_nothing() -> None:
     receipt = SosReceipt(ref="band-07:1", seq=1, stage=SosStage.RECEIVED)
     assert lane.at(1, an_ack(3, hub_id="hub-b", sos=[receipt])) == [Light(receipt, at_home=False)]
     assert (lane.state.done, lane.state.answered) == (0, False)
+
+
+def test_another_generation_of_the_home_hub_is_still_home() -> None:
+    lane = Timeline(stored=3)
+    lane.at(0, Connected())
+    lane.at(1, an_ack(0, uptime_ms=0))
+    assert lane.at(2, an_ack(2, hub_gen="another")) == [MarkDone(2)]
 
 
 def test_without_a_configured_home_the_first_hub_to_answer_is_home() -> None:
@@ -296,3 +313,13 @@ def test_a_lost_connection_forgets_what_was_on_its_way() -> None:
     assert lane.at(100, Connected()) == [SayHello(60)]
     lane.at(110, an_ack(0, uptime_ms=100))
     assert lane.messages == [(1, 3)]
+
+
+def test_a_new_connection_waits_for_the_answer_to_its_own_hello() -> None:
+    lane = Timeline(stored=3)
+    lane.at(0, Connected())
+    lane.at(1, an_ack(0, uptime_ms=0))
+    lane.at(2, Disconnected())
+    lane.messages.clear()
+    lane.at(100, Connected())
+    assert lane.messages == []

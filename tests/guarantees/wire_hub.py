@@ -1,0 +1,357 @@
+"""The rules of `wire.md` §3 for the hub, and the conservation law, sentence by sentence."""
+
+from typing import Final
+
+from tests.guarantees.wire_rule import Row, broken
+
+LANE: Final = "hub/ingest/lane.py"
+INTAKE: Final = "hub/ingest/intake.py"
+PIPELINE: Final = "hub/ingest/pipeline.py"
+ACKNOWLEDGEMENT: Final = "hub/ingest/acknowledgement.py"
+DECODING: Final = "hub/ingest/decoding.py"
+EPOCHS: Final = "hub/ingest/epochs.py"
+WORKER: Final = "hub/ingest/worker.py"
+LANES: Final = "hub/storage/sql/lanes.py"
+UNUSABLE: Final = "pipeline::test_a_record_that_cannot_be_used_is_quarantined_and_consumes_its_seq"
+EPOCH: Final = "pipeline::test_a_newer_epoch_closes_the_older_with_its_loss_and_the_rest_of_it_still_drains"
+
+ROWS: Final[tuple[Row, ...]] = (
+    broken(
+        "§3 hub 1",
+        "takes records in seq order, not what lies behind a hole",
+        LANE,
+        "            if item.seq > expected or hole:\n",
+        "            if hole:\n",
+        "pipeline::test_nothing_behind_a_hole_is_taken_also_at_the_start_of_an_epoch",
+    ),
+    broken(
+        "§3 hub 1",
+        "... also at the start of an epoch",
+        INTAKE,
+        "        if header.first == state.high_water + 1 and not",
+        "        if (header.first == state.high_water + 1 or not state.high_water) and not",
+        "promises::test_readings_behind_a_hole_are_taken_once_it_is_filled",
+    ),
+    broken(
+        "§3 hub 1",
+        "skips those up to hw: the first content of a seq stands",
+        LANE,
+        "            if item.seq < expected or item.seq in state.ahead:\n",
+        "            if item.seq in state.ahead:\n",
+        "pipeline::test_a_repeat_is_skipped_and_the_first_content_stands",
+    ),
+    broken(
+        "§3 hub 1",
+        "repeats the ack at a hole",
+        ACKNOWLEDGEMENT,
+        "            if 0 <= since_ms < REPEAT_AFTER_MS:\n",
+        "            if since_ms >= 0:\n",
+        "pipeline::test_an_ack_that_tells_nothing_new_is_repeated_at_most_every_fifth_of_a_second",
+    ),
+    broken(
+        "§3 hub 1",
+        "... at most every 0.2 s a lane",
+        ACKNOWLEDGEMENT,
+        "            if 0 <= since_ms < REPEAT_AFTER_MS:\n",
+        "            if since_ms < 0:\n",
+        "pipeline::test_an_ack_that_tells_nothing_new_is_repeated_at_most_every_fifth_of_a_second",
+    ),
+    broken(
+        "§3 hub 1",
+        "hello declares nothing lost",
+        INTAKE,
+        "        self.lanes[item.key].hello_next = item.hello.next\n",
+        "        self.lanes[item.key].hello_next = item.hello.next\n"
+        "        lane = self.lanes[item.key]\n"
+        "        lane.high_water = max(lane.high_water, item.hello.min_retained - 1)\n",
+        "promises::test_a_hello_that_keeps_less_than_the_hub_awaits_declares_nothing_lost",
+    ),
+    broken(
+        "§3 hub 1",
+        "an unknown epoch is answered with hw 0",
+        PIPELINE,
+        "                self._lanes[key] = found.get(key) or LaneState(key)\n",
+        "                known = [state.high_water for state in self._lanes.values() if state.key.lane is key.lane]\n"
+        "                self._lanes[key] = found.get(key) or LaneState(key, max(known, default=0))\n",
+        "promises::test_an_unknown_epoch_is_answered_with_zero_whatever_the_hub_has_of_another",
+    ),
+    broken(
+        "§3 hub 2",
+        "acknowledges after its own durable commit",
+        PIPELINE,
+        "        self._append(intake)\n        judged = self._supervisor.judge(",
+        "        self._answer(items, intake, moved)\n        self._append(intake)\n"
+        "        judged = self._supervisor.judge(",
+        "pipeline::test_a_crash_between_the_telemetry_commit_and_the_state_commit_neither_loses_nor_doubles",
+    ),
+    broken(
+        "§3 hub 2",
+        "cumulatively",
+        ACKNOWLEDGEMENT,
+        "            hw=high_water,\n",
+        "            hw=min(high_water, 1),\n",
+        "pipeline::test_records_are_stored_in_order_and_acknowledged_cumulatively",
+    ),
+    broken(
+        "§3 hub 2",
+        "a record it cannot use is quarantined with its reason",
+        PIPELINE,
+        "        for refused in intake.refused:\n            self._quarantine(unit, refused)\n",
+        "",
+        UNUSABLE,
+    ),
+    broken(
+        "§3 hub 2",
+        "... and consumes its seq",
+        INTAKE,
+        "        settle(work.state, taken, Outcome.QUARANTINED)\n",
+        "",
+        UNUSABLE,
+    ),
+    broken(
+        "§3 hub 2",
+        "one bad record never takes its message with it",
+        "protocols/codec.py",
+        "    return _decode_alike(payload, lane) or _decode_record_by_record(payload, lane)\n",
+        "    alike = _decode_alike(payload, lane)\n"
+        '    return alike or MessageRejection(MessageReason.MALFORMED_JSON, "one of its records")\n',
+        "codec::test_a_record_over_64_kib_is_refused_alone",
+    ),
+    broken(
+        "§3 hub 3",
+        "quarantines an undecodable message raw",
+        PIPELINE,
+        "        self._quarantine(unit, item.refused)\n        if item.life_safety:",
+        "        if item.life_safety:",
+        "pipeline::test_an_undecodable_message_is_held_once_and_its_node_told",
+    ),
+    broken(
+        "§3 hub 3",
+        "... once per hash",
+        DECODING,
+        "        raw_hash = content_hash(incoming.payload)\n",
+        "        raw_hash = payload_hash(incoming.payload)\n",
+        "pipeline::test_a_message_that_is_sent_again_with_a_new_now_is_the_same_message",
+    ),
+    broken(
+        "§3 hub 3",
+        "and answers `refused`",
+        PIPELINE,
+        "                and item.answer_hash is not None\n",
+        "                and item.answer_hash is None\n",
+        "pipeline::test_an_undecodable_message_is_held_once_and_its_node_told",
+    ),
+    broken(
+        "§3 hub 3",
+        "a node it does not know gets no answer",
+        DECODING,
+        "        return _refuse(incoming, topic, rejection, node=None)\n",
+        '        stranger = NodeEntry("?", topic.address.site, topic.address.node)\n'
+        "        return _refuse(incoming, topic, rejection, node=stranger)\n",
+        "pipeline::test_a_message_that_is_sent_again_with_a_new_now_is_the_same_message",
+    ),
+    broken(
+        "§3 hub 3",
+        "a payload that names no lane of its own topic never moves another's hw",
+        "protocols/codec.py",
+        "        if decoded.lane is not lane:\n",
+        "        if decoded.lane is None:\n",
+        "pipeline::test_a_payload_that_names_another_lane_moves_nothing",
+    ),
+    broken(
+        "§3 hub 3",
+        "... nor one of another node's device",
+        "hub/ingest/admission.py",
+        "    if device.node is not None and device.node != node.slug:\n        return _foreign(reading, device)\n",
+        "",
+        UNUSABLE,
+    ),
+    broken(
+        "§3 hub 4",
+        "closes an epoch when a newer one says hello",
+        EPOCHS,
+        "    if entry.number > 1:\n",
+        "    if entry.number > 1_000:\n",
+        EPOCH,
+    ),
+    broken(
+        "§3 hub 4",
+        "the hub numbers epochs by first contact",
+        EPOCHS,
+        "    entry = EpochEntry(key.epoch, len(known) + 1, None, ())\n",
+        "    entry = EpochEntry(key.epoch, 1, None, ())\n",
+        EPOCH,
+    ),
+    broken(
+        "§3 hub 4",
+        "the loss is next - 1 - hw of its last hello",
+        LANES,
+        "    return max(0, (row.hello_next or 1) - 1 - row.high_water)\n",
+        "    return max(0, (row.hello_next or 1) - row.high_water)\n",
+        EPOCH,
+    ),
+    broken(
+        "§3 hub 4",
+        "recorded as an incident",
+        EPOCHS,
+        '                unit.new_id(), site=key.site, node=key.node, kind="outbox_reset", at_ms=at_ms, '
+        "details=details\n",
+        '                unit.new_id(), site=key.site, node=key.node, kind="epoch_changed", at_ms=at_ms,'
+        " details=details\n",
+        EPOCH,
+    ),
+    broken(
+        "§3 hub 4",
+        "rows of the old epoch drain under it",
+        LANES,
+        '"left_out"), keep=("closed_at_ms",))',
+        '"left_out"))',
+        EPOCH,
+    ),
+    broken(
+        "§3 hub 4",
+        "two boots alternating in one epoch are an incident `cloned`",
+        EPOCHS,
+        "        cloned = boot in entry.past_boots\n",
+        "        cloned = False\n",
+        "pipeline::test_two_boots_that_alternate_in_one_epoch_are_told_as_a_clone_once",
+    ),
+    broken(
+        "§3 hub 5",
+        "refuses a gap whose `to` reaches hello's `next`",
+        LANE,
+        "gap.to >= state.hello_next",
+        "gap.to > state.hello_next",
+        "hub_lane::test_a_gap_is_taken_only_below_what_hello_said",
+    ),
+    broken(
+        "§3 hub 5",
+        "... and every gap before a hello",
+        LANE,
+        "state.hello_next is None or gap.to >= state.hello_next",
+        "(state.hello_next is not None and gap.to >= state.hello_next)",
+        "pipeline::test_a_gap_above_what_hello_said_is_refused_and_taken_after_it",
+    ),
+    broken(
+        "§3 hub 5",
+        "counts of a gap only what lies above hw",
+        LANE,
+        "        taken.append(_take_gap(state, expected, gap))\n",
+        "        taken.append(_take_gap(state, seq, gap))\n",
+        "pipeline::test_of_a_gap_only_what_lies_above_the_high_water_counts",
+    ),
+    broken(
+        "§3 hub 5",
+        "a refused gap is a hole",
+        LANE,
+        "            hole = True\n            if state.key.lane is not Lane.SOS:\n                break\n"
+        "            continue\n",
+        "            expected = gap.to + 1\n            continue\n",
+        "hub_lane::test_a_gap_is_taken_only_below_what_hello_said",
+    ),
+    broken(
+        "§3 hub 5",
+        "a gap whose `to` lies below its own place is schema_invalid",
+        LANE,
+        "        elif record.gap.to >= seq:\n",
+        "        elif record.gap.to >= 1:\n",
+        "hub_lane::test_a_gap_that_ends_before_its_place_is_a_record_that_cannot_be_used",
+    ),
+    broken(
+        "§3 hub 6",
+        "when overloaded drops telemetry undecoded and acknowledges nothing of it",
+        WORKER,
+        "        if full and incoming.topic.endswith(_TELEMETRY):\n",
+        "        if full and not incoming.topic:\n",
+        "worker::test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else",
+    ),
+    broken(
+        "§3 hub 6",
+        "... telemetry only",
+        WORKER,
+        "        if full and incoming.topic.endswith(_TELEMETRY):\n",
+        "        if full:\n",
+        "worker::test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else",
+    ),
+    broken(
+        "§3 hub 6",
+        "counts it `shed`",
+        WORKER,
+        "            self._metrics.shed.inc()\n",
+        "",
+        "worker::test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else",
+    ),
+    broken(
+        "§3 hello_interval",
+        "hub_id is the hub's configured name",
+        ACKNOWLEDGEMENT,
+        "            hub_id=self._identity.hub_id,\n",
+        "            hub_id=self._identity.hub_gen,\n",
+        "promises::test_an_unknown_epoch_is_answered_with_zero_whatever_the_hub_has_of_another",
+    ),
+    broken(
+        "§3 hello_interval",
+        "hub_gen is random per restore",
+        "hub/upkeep/backup/restoring.py",
+        "        unit.meta.set(GENERATION_MARK, self.generation)\n",
+        "        unit.meta.set(GENERATION_MARK, unit.meta.get(GENERATION_MARK) or self.generation)\n",
+        "backup::test_what_was_backed_up_comes_back_under_a_new_generation",
+    ),
+    broken(
+        "§3 conservation",
+        "produced = stored + quarantined + gaps + losses: what is stored counts once",
+        LANE,
+        "            self.stored += 1\n",
+        "            self.stored += 2\n",
+        "pipeline::test_a_repeat_is_skipped_and_the_first_content_stands",
+    ),
+    broken(
+        "§3 conservation",
+        "... also on the short way of plain readings",
+        INTAKE,
+        "            counts.stored += 1\n",
+        "            counts.stored += 2\n",
+        "promises::test_readings_behind_a_hole_are_taken_once_it_is_filled",
+    ),
+    broken(
+        "§3 conservation",
+        "what is quarantined counts as quarantined",
+        LANE,
+        "            self.quarantined += 1\n",
+        "            self.stored += 1\n",
+        UNUSABLE,
+    ),
+    broken(
+        "§3 conservation",
+        "a duplicate counts for nothing",
+        LANE,
+        "                state.counts.duplicates += 1\n                continue\n",
+        "                state.counts.duplicates += 1\n                state.counts.stored += 1\n       "
+        "         continue\n",
+        "pipeline::test_a_repeat_is_skipped_and_the_first_content_stands",
+    ),
+    broken(
+        "§3 conservation",
+        "a gap counts what was neither stored nor handled ahead of it",
+        LANE,
+        "gap.to - expected + 1 - held, gap.reason)",
+        "gap.to - expected + 1, gap.reason)",
+        "hub_lane::test_a_huge_gap_costs_no_time_where_the_sos_lane_holds_records_ahead",
+    ),
+    broken(
+        "§3 conservation",
+        "is a live metric",
+        LANES,
+        "func.sum(func.abs(lanes.c.high_water - lanes.c.stored - lanes.c.quarantined - lanes.c.gaps))",
+        "func.sum(lanes.c.high_water - lanes.c.high_water)",
+        "promises::test_books_that_do_not_balance_are_seen_by_the_live_metric",
+    ),
+    broken(
+        "§3 conservation",
+        "produced is next - 1",
+        LANES,
+        "                produced=max(row.high_water, (row.hello_next or 1) - 1),\n",
+        "                produced=row.high_water,\n",
+        EPOCH,
+    ),
+)
