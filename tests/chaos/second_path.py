@@ -1,5 +1,6 @@
 """G6: a call for help that no hub takes starts a second path within 3 s and a siren within 10 s, and is one alarm."""
 
+import itertools
 import json
 import logging
 from collections import Counter
@@ -7,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -19,9 +21,9 @@ from edge.uplink.second_courier import Original, SecondCourier
 from edge.uplink.second_path import Input, Looked, SecondPathState, Step, advance
 from protocols.ack import Ack, Refusal
 from protocols.lanes import Lane
-from tests.chaos.second_path_timeline import lived_through
+from tests.chaos.second_path_timeline import Outage
 from tests.chaos.second_path_trial import Trial, tried
-from tests.chaos.second_path_world import Build, Seen
+from tests.chaos.second_path_world import Aside, Build, Fault, Seen
 from tests.guarantees.guarantee import Control, Guarantee, Run
 
 OUTAGES: Final = 500
@@ -131,8 +133,16 @@ def control(seed: int) -> Control:
 
 
 def _lived(seed: int, times: int, build: Build) -> list[Seen]:
+    """Draw so many outages, every fault with every second path in turn, and live through them."""
+    random, found, kinds = Random(seed), list[Seen](), list(itertools.product(Fault, Aside))
     with TemporaryDirectory(prefix="linli-second-path-") as folder, _quiet():
-        return lived_through(Path(folder), seed, times=times, build=build)
+        for number in range(times):
+            if number % len(kinds) == 0:
+                random.shuffle(kinds)
+            fault, aside = kinds[number % len(kinds)]
+            drawn = Random(random.random())
+            found.append(Outage(Path(folder) / str(number), drawn, build, fault=fault, aside=aside).run())
+    return found
 
 
 @contextmanager
