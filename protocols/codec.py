@@ -148,7 +148,10 @@ def decode_record(raw: bytes, *, lane: Lane = Lane.TELEMETRY) -> Record | Record
 
 def decode_header(encoded: str | bytes) -> LaneHeader:
     """Decode what `encode_header` encoded; raise ValueError for anything else."""
-    return _HEADER.decode(encoded)
+    try:
+        return _HEADER.decode(encoded)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def encode(message: Shape) -> bytes:
