@@ -9,7 +9,8 @@ from hub.ingest.intake import Intake
 from hub.ingest.pipeline import Pipeline
 from hub.notification import outbox
 from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
-from tests.chaos.faulty_hub import let_go_before_influxdb, new_id_each_attempt
+from tests.chaos.faulty_hub import new_id_each_attempt
+from tests.chaos.influx_mutants import moves_on_before_the_answer
 
 LONG_S: Final = 10 * 365 * 86_400
 
@@ -58,13 +59,13 @@ def _tell(unit: SqlUnit, events: Iterable[AlertChanged]) -> None:
         reactions.notify_of_alert(unit, event, event.at_ms)
 
 
-MUTANTS: Final[dict[str, Callable[[], None]]] = {
+MUTANTS: Final[dict[str, Callable[[], object]]] = {
     made.__name__: made
     for made in (
         never_takes_over,
         acknowledges_before_the_commit,
         tells_people_after_the_commit,
-        let_go_before_influxdb,
+        moves_on_before_the_answer,
         new_id_each_attempt,
     )
 }

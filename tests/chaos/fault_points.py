@@ -44,19 +44,17 @@ READINGS_A_PRESS: Final = 20
 ROUNDS: Final = 5
 """Of ten kills of real processes each."""
 FORKED_KILLS: Final = 460
-SHORT_KILLS: Final = 3
-SHORT_FORKED_KILLS: Final = 26
+SHORT_KILLS: Final = 2
+SHORT_FORKED_KILLS: Final = 14
 CONTROL_KILLS: Final = 12
 CAUGHT_BY: Final[Mapping[str, tuple[Sequence[str], str]]] = {
     "never_takes_over": ((FaultPoint.NOTIFICATIONS_LEASED,), "neither arrived"),
     "acknowledges_before_the_commit": ((FaultPoint.STATE_WRITTEN,), "presses are in an alert"),
     "tells_people_after_the_commit": ((FaultPoint.STATE_COMMITTED,), "messages to"),
-    "let_go_before_influxdb": ((FaultPoint.LINES_PASSED_OVER,), "lines in InfluxDB"),
+    "moves_on_before_the_answer": ((FaultPoint.LINES_PASSED_OVER,), "lines in InfluxDB"),
     "new_id_each_attempt": (notifying.POINTS, "ids that no alarm has"),
 }
 """Mutant → where it is killed, and what has to be found then."""
-AFTER_SENDING: Final = frozenset({FaultPoint.NOTIFICATIONS_SENT, FaultPoint.STATE_WRITTEN, FaultPoint.STATE_COMMITTED})
-"""Where the service may have a message of which the outbox does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Ledger:
 
     def wrong(self) -> list[str]:
         """Return what the promise (wire.md §3, §8; guarantees G1, G7) does not allow."""
-        possible_repeats = sum(kill.point in AFTER_SENDING for kill in self.kills)
+        possible_repeats = len(self.kills)  # wherever it dies, another thread may have sent what is not yet recorded
         checks = {
             f"{self.stored} of {self.readings} readings are counted": self.stored == self.readings,
             f"{self.points} of {self.readings} readings are in the store": self.points == self.readings,

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,7 +28,7 @@ from hub.storage.sql.unit_of_work import SqlTransactions
 from hub.vocabulary import FAULTS, Skill
 from protocols.instant import format_ms
 from tests.chaos.dying_loop import BAD_EACH, IN_FLIGHT, LIFE_S, Life
-from tests.chaos.providers import MOODS, Providers
+from tests.chaos.providers import MOODS, Call, Providers
 
 START_MS: Final = 1_795_000_000_000
 BETWEEN_LIVES_MS: Final = 31_000
@@ -119,6 +120,7 @@ class Play:
         self._sos: list[dict[str, Any]] = []
         self._telemetry: list[dict[str, Any]] = []
         self._acknowledged = {"sos": 0, "telemetry": 0}
+        self._begun_s: list[int] = []
         self._killed_lives: set[int] = set()
         self._acts: Counter[tuple[str, str]] = Counter()
         self._lost_answers: Counter[tuple[str, int]] = Counter()
@@ -173,7 +175,7 @@ class Play:
     def _live(self, point: str | None, nth: int, person: str | None, *, warms: bool = False) -> bool:
         ledger = self.ledger
         ledger.lives += 1
-        self._providers.life = ledger.lives
+        self._begun_s.append(self._now_ms // 1_000)
         sos, telemetry = self._acknowledged["sos"], self._acknowledged["telemetry"]
         life = Life(
             seed=self._random.getrandbits(32),
@@ -276,12 +278,15 @@ class Play:
         for message_id, calls in taken.items():
             for call in calls[:-1]:
                 ledger.repeated += 1
-                again[call.life, about_life.get(message_id, False)] += not self._lost_answers[message_id, call.life]
-                if call.life not in self._killed_lives and not self._lost_answers[message_id, call.life]:
+                life = self._life_of(call)
+                again[life, about_life.get(message_id, False)] += not self._lost_answers[message_id, life]
+                if life not in self._killed_lives and not self._lost_answers[message_id, life]:
                     ledger.wrong.append(f"{path}: {message_id} was sent again without a crash")
-            if len({call.life for call in calls}) < len(calls):
-                ledger.wrong.append(f"{path}: {message_id} arrived twice in one life")
         ledger.wrong += [f"{path}: {n} messages again after one kill" for n in again.values() if n > 1]
+
+    def _life_of(self, call: Call) -> int:
+        """Return the life in which a message was sent: by the hub's clock, for a call may be noted later."""
+        return bisect_right(self._begun_s, call.sent_s)
 
 
 def play(seed: int, kills: int, *, points: Sequence[str] = POINTS, mutants: Sequence[str] = ()) -> Ledger:

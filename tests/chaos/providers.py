@@ -42,10 +42,10 @@ MOODS: Final[Mapping[str, Sequence[tuple[Mood, int]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A message that arrived, in which life of the hub, and whether it was taken with 2xx."""
+    """A message that arrived, when it was sent by the hub's clock, and how it was answered."""
 
     id: str
-    life: int
+    sent_s: int
     mood: Mood
 
     @property
@@ -54,10 +54,9 @@ class Call:
 
 
 class Providers:
-    """The services on loopback; `life` is what calls are noted under."""
+    """The services on loopback."""
 
     def __init__(self, seed: int) -> None:
-        self.life = 0
         self.well = False
         """From now on the good and the moody take everything at once."""
         self.calls: dict[str, list[Call]] = defaultdict(list)
@@ -79,7 +78,7 @@ class Providers:
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/{path}"
 
-    def take(self, path: str, message_id: str) -> Mood:
+    def take(self, path: str, message_id: str, sent_s: int) -> Mood:
         """Note a call and draw its answer."""
         with self._lock:
             if path == "leaver" and len(self.calls[path]) >= GONE_AFTER:
@@ -89,7 +88,7 @@ class Providers:
             else:
                 moods, weights = zip(*MOODS[path], strict=True)
                 mood = self._random.choices(moods, weights)[0]
-            self.calls[path].append(Call(message_id, self.life, mood))
+            self.calls[path].append(Call(message_id, sent_s, mood))
             return mood
 
     def taken(self, path: str) -> dict[str, list[Call]]:
@@ -108,7 +107,8 @@ def _handler(providers: Providers) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            mood = providers.take(self.path.strip("/"), self.headers["webhook-id"])
+            sent_s = int(self.headers["webhook-timestamp"])
+            mood = providers.take(self.path.strip("/"), self.headers["webhook-id"], sent_s)
             self.close_connection = True
             if mood is Mood.HANG:
                 pause.wait(HANGS_S)

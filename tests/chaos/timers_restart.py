@@ -43,17 +43,15 @@ def restarted(seed: int) -> Run:
             hub.start()
             serving_ms = WallClock().now_ms()
             admin.login(*ADMIN)
-            late_s = {
-                alert: _ended_ms(admin, alert) / 1_000 - max(due, serving_ms) / 1_000 for alert, due in due_ms.items()
-            }
+            ended_ms = {alert: _ended_ms(admin, alert) for alert in due_ms}
         finally:
             admin.close()
             hub.kill()
-    worst_s = max(late_s.values())
-    wrong = [f"a shelf ended {late:.1f} s late after a restart" for late in late_s.values() if late > MOST_S]
-    wrong += [f"a shelf ended {-late:.1f} s early" for late in late_s.values() if late < -MOST_S]
-    figures = {"real_restart_late_s": [round(late, 3) for late in late_s.values()]}
-    return Run(f"a real hub, killed over a timer, is {max(worst_s, 0):.1f} s late", wrong, figures)
+    # Its first sweep may come before the test has noticed that it serves.
+    late_s = [max(ended_ms[alert] - max(due, serving_ms), 0) / 1_000 for alert, due in due_ms.items()]
+    wrong = [f"a shelf ended {late:.1f} s late after a restart" for late in late_s if late > MOST_S]
+    wrong += [f"a shelf ended {due - ended_ms[a]} ms early" for a, due in due_ms.items() if ended_ms[a] < due]
+    return Run(f"a real hub, killed over a timer, is {max(late_s):.1f} s late", wrong, {"real_restart_late_s": late_s})
 
 
 def _shelve(path: Path) -> dict[str, int]:
