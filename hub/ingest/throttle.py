@@ -6,10 +6,10 @@ reason. Calls for help are never held up by this.
 
 from typing import Final, NamedTuple
 
-BURST: Final = 500
+BURST: Final = 100
 """Unusable messages and records that a node may send at once."""
-PER_S: Final = 100
-"""How many more each second; about a fiftieth of what one core can write down."""
+PER_S: Final = 25
+"""How many more each second: each costs about a millisecond, so that one node takes a fortieth of a core at most."""
 
 
 class Allowance(NamedTuple):

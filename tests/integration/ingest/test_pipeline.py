@@ -307,6 +307,7 @@ def test_of_one_message_so_many_records_are_quarantined_and_the_rest_comes_again
     bad = [record] * (MOST_UNUSABLE + 50)
     ingest.send(Lane.TELEMETRY, 1, *bad, a_reading(fill_percent=10))
     assert ingest.last_answer(Lane.TELEMETRY)["hw"] == MOST_UNUSABLE
+    ingest.now_ms += 60_000
     ingest.send(Lane.TELEMETRY, MOST_UNUSABLE + 1, *bad[MOST_UNUSABLE:], a_reading(fill_percent=10))
     assert ingest.last_answer(Lane.TELEMETRY)["hw"] == MOST_UNUSABLE + 51
     assert fill_levels(ingest) == [10]

@@ -21,7 +21,7 @@ def test_a_clock_that_goes_back_gives_nothing_and_takes_nothing() -> None:
     assert refilled(spent, 5_000) == spent
 
 
-def test_a_node_that_waits_goes_on_after_a_hundredth_of_a_second_and_its_end_is_told_again() -> None:
+def test_a_node_that_waits_goes_on_soon_and_its_end_is_told_again() -> None:
     throttle = Throttle()
     assert throttle.charge("demo", "pi-1", BURST, at_ms=0)
     assert not throttle.is_spent("demo", "pi-1", at_ms=1_000 // PER_S)
