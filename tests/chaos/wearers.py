@@ -166,7 +166,7 @@ class Scene:
         """Wait until a press at every agent was sent."""
         for agent in self.wearers:
             sent = lambda agent=agent: any(press.sent_ms is not None for press in agent.presses())  # noqa: E731
-            wait_until(sent, "a first press is sent")
+            wait_until(sent, "a first press is sent", within_s=SENT_WITHIN_S)
 
     def presses(self) -> list[Press]:
         return [press for agent in self.wearers for press in agent.presses()]
