@@ -57,8 +57,8 @@ class Tally:
 
 def never_shed() -> None:
     """Whatever comes is queued."""
-    worker.QUEUE_MESSAGES = sys.maxsize  # pyright: ignore[reportConstantRedefinition]
-    worker.QUEUE_BYTES = sys.maxsize  # pyright: ignore[reportConstantRedefinition]
+    worker.QUEUE_MESSAGES = sys.maxsize  # pyright: ignore[reportConstantRedefinition] a mutant is made inside
+    worker.QUEUE_BYTES = sys.maxsize  # pyright: ignore[reportConstantRedefinition] a mutant is made inside
 
 
 def shed_in_silence() -> None:
@@ -77,7 +77,7 @@ MUTANTS: Final[dict[str, Callable[[], None]]] = {made.__name__: made for made in
 
 if __name__ == "__main__":
     file, queue, *mutants = sys.argv[1:]
-    worker.QUEUE_MESSAGES = int(queue)  # pyright: ignore[reportConstantRedefinition]
+    worker.QUEUE_MESSAGES = int(queue)  # pyright: ignore[reportConstantRedefinition] the queue that was asked for
     for name in mutants:
         MUTANTS[name]()
     Tally(Path(file)).listen()

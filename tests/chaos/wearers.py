@@ -123,6 +123,10 @@ class Wearers(AgentProcess):
             for ref, record in found.items()
         ]
 
+    def has_sent(self) -> bool:
+        """Whether a wearer was shown *sent*."""
+        return any(press.sent_ms is not None for press in self.presses())
+
 
 class Scene:
     """Broker, InfluxDB and hub, and agents that reach the broker at `port`; other nodes are registered beside them."""
@@ -165,8 +169,7 @@ class Scene:
     def await_first(self) -> None:
         """Wait until a press at every agent was sent."""
         for agent in self.wearers:
-            sent = lambda agent=agent: any(press.sent_ms is not None for press in agent.presses())  # noqa: E731
-            wait_until(sent, "a first press is sent", within_s=SENT_WITHIN_S)
+            wait_until(agent.has_sent, "a first press is sent", within_s=SENT_WITHIN_S)
 
     def presses(self) -> list[Press]:
         return [press for agent in self.wearers for press in agent.presses()]
