@@ -37,6 +37,7 @@ class Death(StrEnum):
     """Where a hub dies, once, while it takes a batch."""
 
     BEFORE_ALL = "before anything is committed"
+    AT_TELEMETRY = "where readings are committed, before they are"
     AFTER_TELEMETRY = "after the telemetry, before the state"
     AFTER_STATE = "after the state, before an acknowledgement"
     AFTER_FIRST_ACK = "after the first acknowledgement"
@@ -200,7 +201,7 @@ class CoreHub:
             raise HubDiedError
 
     def append(self, batches: Sequence[LaneBatch]) -> None:
-        if self.dies is Death.BEFORE_ALL:
+        if self.dies in {Death.BEFORE_ALL, Death.AT_TELEMETRY}:
             raise HubDiedError
         for key, high_water, points in batches_of(batches):
             held = self.telemetry.marks.get(key, 0)
