@@ -67,7 +67,7 @@ PATIENCE_S: Final = 0.5
 """Of the sender with a service."""
 LIFE_S: Final = 40_000
 """How far a life's clock runs at most, in ms of its own time."""
-QUIET_WITHIN_S: Final = 10.0
+QUIET_WITHIN_S: Final = 30.0
 BAD_EACH: Final = 5
 """InfluxDB refuses the lines whose seq this divides."""
 _BUSY: Final = text(

@@ -121,7 +121,7 @@ class Stage:
                 "at": format_ms(at_ms),
                 "uptime_ms": 1_000,
                 "quality": 95,
-                "values": {"fill_percent": 40.0, "distance_mm": float(seq + number + 1)},
+                "values": {"fill_percent": 40.0, "distance_mm": float((seq + number) % 20_000)},
             }
             for number in range(self.bins)
         ]
