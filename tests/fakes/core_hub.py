@@ -257,7 +257,7 @@ class MemoryUnit:
     def load(self, keys: Sequence[LaneKey]) -> dict[LaneKey, LaneState]:
         books = {key: self._state.books[key] for key in keys if key in self._state.books}
         return {
-            key: LaneState(key, book.hw, book.hello_next, book.last_at_ms, dict(book.ahead))
+            key: LaneState(key, book.hw, book.hello_next, book.last_at_ms, ahead=dict(book.ahead))
             for key, book in books.items()
         }
 

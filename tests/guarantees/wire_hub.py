@@ -60,8 +60,8 @@ ROWS: Final[tuple[Row, ...]] = (
         "§3 hub 1",
         "hello declares nothing lost",
         INTAKE,
-        "        self.lanes[item.key].hello_next = item.hello.next\n",
-        "        self.lanes[item.key].hello_next = item.hello.next\n"
+        ".hello_next = item.hello.next\n",
+        ".hello_next = item.hello.next\n"
         "        lane = self.lanes[item.key]\n"
         "        lane.high_water = max(lane.high_water, item.hello.min_retained - 1)\n",
         "promises::test_a_hello_that_keeps_less_than_the_hub_awaits_declares_nothing_lost",

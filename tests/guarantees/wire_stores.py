@@ -71,17 +71,16 @@ WHEN: Final[tuple[Row, ...]] = (
         "§5",
         "else between its neighbours in the lane",
         TIME,
-        "    return EffectiveTime(received_ms if previous_ms is None else min(previous_ms, received_ms),"
-        " TimeSource.BOUNDED)\n",
-        "    return EffectiveTime(received_ms, TimeSource.BOUNDED)\n",
+        " if previous_ms is None else min(previous_ms, ",
+        " if previous_ms != -1 else min(previous_ms or 0, ",
         "time::test_without_any_time_a_record_lies_between_its_neighbours",
     ),
     broken(
         "§5",
         "... marked `bounded`",
         TIME,
-        "min(previous_ms, received_ms), TimeSource.BOUNDED)",
-        "min(previous_ms, received_ms), TimeSource.UPTIME)",
+        "TimeSource.BOUNDED)",
+        "TimeSource.UPTIME)",
         "time::test_without_any_time_a_record_lies_between_its_neighbours",
     ),
     broken(
