@@ -42,15 +42,19 @@ class Stamping:
     now_uptime_ms: int | None
     anchor: tuple[int, int] | None
     """(at_ms, uptime_ms) of a plausible anchor."""
+    latest_ms: int
+    """Nothing in the message happened later: it was received, or made in a boot before the one that is running."""
 
     @classmethod
-    def of(cls, header: LaneHeader, *, received_ms: int) -> "Stamping":
-        """Read a header that was received at `received_ms`."""
+    def of(cls, header: LaneHeader, *, received_ms: int, next_boot_ms: int | None = None) -> "Stamping":
+        """Read a header that was received at `received_ms`; the boot that runs now began at `next_boot_ms`."""
+        is_former = header.now is None and next_boot_ms is not None and next_boot_ms >= EARLIEST_PLAUSIBLE_MS
         return cls(
             received_ms=received_ms,
             synced=header.clock is ClockState.SYNCED,
             now_uptime_ms=header.now.uptime_ms if header.now is not None else None,
             anchor=_anchor(header.anchor, received_ms=received_ms),
+            latest_ms=min(received_ms, next_boot_ms) if is_former and next_boot_ms is not None else received_ms,
         )
 
 
@@ -70,7 +74,8 @@ def effective_time(stamping: Stamping, at: object, uptime_ms: int | None, *, pre
             anchored_ms = stamping.anchor[0] + uptime_ms - stamping.anchor[1]
             if anchored_ms >= EARLIEST_PLAUSIBLE_MS:
                 return EffectiveTime(min(anchored_ms, received_ms), TimeSource.ANCHOR)
-    return EffectiveTime(received_ms if previous_ms is None else min(previous_ms, received_ms), TimeSource.BOUNDED)
+    latest_ms = stamping.latest_ms
+    return EffectiveTime(latest_ms if previous_ms is None else min(previous_ms, latest_ms), TimeSource.BOUNDED)
 
 
 def is_plausible(at_ms: int, *, received_ms: int) -> bool:

@@ -85,7 +85,9 @@ class Intake:
 
     def greet(self, item: HelloItem) -> None:
         """Note where a node says its lane stands."""
-        self.lanes[item.key].hello_next = item.hello.next
+        state = self.lanes[item.key]
+        state.hello_next = item.hello.next
+        state.boot_began_ms = item.received_ms - item.hello.uptime_ms
 
     def take(self, item: LaneItem) -> bool:
         """Take what can be taken of a lane message; tell whether it moved anything."""
@@ -93,7 +95,8 @@ class Intake:
         before = (state.high_water, len(state.ahead))
         header, records = item.message.header, item.message.records
         run = Run(item.key, item.received_ms)
-        work = _Work(item, state, Stamping.of(header, received_ms=item.received_ms), run)
+        stamping = Stamping.of(header, received_ms=item.received_ms, next_boot_ms=state.boot_began_ms)
+        work = _Work(item, state, stamping, run)
         if header.first == state.high_water + 1 and not state.ahead and all(type(one) is Reading for one in records):
             self._take_readings(work, cast("list[Reading]", records))
         else:

@@ -46,6 +46,8 @@ class LaneState:
     high_water: int = 0
     hello_next: int | None = None
     last_at_ms: int | None = None
+    boot_began_ms: int | None = None
+    """When the boot that said the newest hello began: what was made in a former one happened before."""
     ahead: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     counts: LaneCounts = field(default_factory=LaneCounts)
     """Of this batch only; the database adds them up."""

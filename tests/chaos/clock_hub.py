@@ -8,9 +8,10 @@ from hub.ingest.effective_time import EffectiveTime, Stamping, TimeSource, effec
 from hub.rules.communication_failure import NodeContact, Supervision
 from hub.rules.facility import FacilityRules, FacilityState, ReadingInput, evaluate_reading, is_late, note_contact, wake
 from hub.rules.rule import Effect
-from protocols.codec import DecodedLaneMessage, decode_lane_message
+from protocols.codec import DecodedLaneMessage, decode_hello, decode_lane_message
 from protocols.envelope import Record
 from protocols.events import Event
+from protocols.hello import Hello
 from protocols.instant import parse_instant_ms
 from protocols.lanes import Lane
 from protocols.readings import Reading
@@ -73,6 +74,7 @@ class DatingHub(LaneHub):
     def __post_init__(self) -> None:
         LaneHub.__init__(self)
         self._previous: dict[tuple[str, Lane], int] = {}
+        self._began_ms: dict[tuple[str, Lane], int] = {}
         self._facility = FacilityState()
         self._rules = FacilityRules(kind="bin", intervals_ms={BIN: INTERVAL_MS}, nodes={BIN: NODE})
 
@@ -80,7 +82,11 @@ class DatingHub(LaneHub):
         self.heard_ms = at_ms
         lane = channel.lane
         assert lane is not None
-        if not channel.is_hello:
+        if channel.is_hello:
+            hello = decode_hello(payload, lane=lane)
+            assert isinstance(hello, Hello), hello
+            self._began_ms[hello.epoch, lane] = at_ms - hello.uptime_ms
+        else:
             message = decode_lane_message(payload, lane=lane)
             assert isinstance(message, DecodedLaneMessage), message
             self._date(lane, message, at_ms)
@@ -102,7 +108,8 @@ class DatingHub(LaneHub):
         high_water = 0 if book is None else book.hw
         if header.first > high_water + 1 and lane is not Lane.SOS:
             return
-        stamping = Stamping.of(header, received_ms=at_ms)
+        began_ms = self._began_ms.get((header.epoch, lane))
+        stamping = Stamping.of(header, received_ms=at_ms, next_boot_ms=began_ms)
         held = {one.seq for one in self.dated if one.lane is Lane.SOS and one.epoch == header.epoch}
         placed: Placed = list(enumerate(message.records, header.first))
         for seq, record in self.order(placed):

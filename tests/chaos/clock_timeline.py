@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -223,6 +224,11 @@ def _judge(pi: Pi, hub: DatingHub, *, seed: str, full_ms: int | None) -> Verdict
         made_ms = [pi.made[_name(one)][0] for one in hub.dated if one.lane is lane]
         if made_ms != sorted(made_ms):
             wrong(f"the records of {lane} are out of order")
+    for lane in Lane:
+        seen = sorted((one for one in hub.dated if one.lane is lane), key=lambda one: (one.at_ms, one.seq))
+        shown_ms = [pi.made[_name(one)][0] for one in seen if not _unknowable(pi, pi.made[_name(one)][1])]
+        if any(later_ms < earlier_ms - AIM_MS for earlier_ms, later_ms in pairwise(shown_ms)):
+            wrong(f"the records of {lane} are shown in another order than they happened")
     told = [at_ms for at_ms, _, _ in pi.reports]
     if len(told) != len(set(told)):
         wrong("one jump of the clock was told twice")

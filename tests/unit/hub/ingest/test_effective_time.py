@@ -78,3 +78,13 @@ def test_an_uptime_of_centuries_is_no_time(header: dict[str, Any]) -> None:
         header["anchor"]["at"] = format_ms(RECEIVED_MS - HOUR_MS)
     when = effective_time(stamping(clock="unsynced", **header), None, 0, previous_ms=RECEIVED_MS - 7)
     assert (when.at_ms, when.source) == (RECEIVED_MS - 7, TimeSource.BOUNDED)
+
+
+@pytest.mark.parametrize(("uptime_ms", "latest_ms"), [(90_000, RECEIVED_MS - 90_000), (2**53 - 2, RECEIVED_MS)])
+def test_what_a_former_boot_made_without_a_clock_happened_before_the_boot_of_now(
+    uptime_ms: int, latest_ms: int
+) -> None:
+    said = {"schema": 1, "epoch": "0" * 16, "first": 1, "boot": "0" * 16, "clock": "unsynced"}
+    header = decode_header(json.dumps(said))
+    stamped = Stamping.of(header, received_ms=RECEIVED_MS, next_boot_ms=RECEIVED_MS - uptime_ms)
+    assert effective_time(stamped, None, 5, previous_ms=None) == (latest_ms, TimeSource.BOUNDED)
