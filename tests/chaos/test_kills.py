@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.kills import Play, perform
 from tests.chaos.strikes import Blow, schedule
 
-pytestmark = [pytest.mark.mosquitto, pytest.mark.influxd, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.mosquitto, pytest.mark.influxd, pytest.mark.timeout(400)]
 SEED = 1
 
 
