@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any, Final
 
+import httpx2
+
 from protocols.codec import decode_hello, decode_lane_message, decode_status
 from protocols.lanes import Lane
 from protocols.rejections import MessageRejection
@@ -248,7 +250,7 @@ def _drain_beside(stage: Stage, poisoner: Poisoner, number: int, backlog: int, p
     drained: list[float] = []
 
     def drain() -> None:
-        with suppress(AssertionError, subprocess.TimeoutExpired):
+        with suppress(AssertionError, subprocess.TimeoutExpired, httpx2.HTTPError):
             drained.append(stage.drain(number, backlog))
 
     drainer = Thread(target=drain, daemon=True)
