@@ -142,7 +142,8 @@ class CoreHub:
         for channel, payload in messages:
             if self.spoilt(payload) and channel.lane is not None:
                 told, digest = MessageReason.MALFORMED_JSON, payload_hash(payload)
-                self.acknowledger.refuse(NODE.site, NODE.node, lane=channel.lane, reason=told, payload_hash=digest)
+                with suppress(HubDiedError):
+                    self.acknowledger.refuse(NODE.site, NODE.node, lane=channel.lane, reason=told, payload_hash=digest)
         messages = [message for message in messages if not self.spoilt(message[1])]
         for name, lanes in (("sos", (Lane.SOS,)), ("rest", (Lane.EVENT, Lane.TELEMETRY))):
             batch = [
