@@ -1,4 +1,7 @@
-"""Kills of everything lose, double and make up nothing; a broken build is caught; a seed decides the schedule."""
+"""Kills of everything lose, double and make up nothing; a seed decides the schedule.
+
+Twelve broken builds are caught by `make guarantees`.
+"""
 
 import json
 from pathlib import Path
@@ -21,12 +24,6 @@ def test_kills_of_broker_hub_influxdb_agent_and_edge_lose_double_and_make_up_not
     assert Play.of(history) == Play.drawn(SEED, full=False)
     told = [json.loads(line) for line in history.read_text().splitlines()]
     assert sum(line.get("what") == "begun" for line in told) == len(told[0]["strikes"])
-
-
-def test_a_hub_that_acknowledges_before_it_commits_is_caught(tmp_path: Path) -> None:
-    play = Play.trial(SEED, "acknowledge_before_commit", sound=False)
-    figures = perform(tmp_path, play, history=tmp_path / "history.jsonl")
-    assert figures.books.wrong, figures
 
 
 def test_a_seed_draws_the_same_schedule_with_every_target_in_it_and_none_struck_while_it_is_away() -> None:

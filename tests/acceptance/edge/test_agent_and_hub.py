@@ -61,37 +61,3 @@ def test_a_call_is_seen_stored_sent_heard_and_closed_by_people(tmp_path: Path, d
         assert call["sent_at"] is not None
         assert call["heard_at"] is not None
         assert agent.stop() == 0
-
-
-def test_kills_of_hub_agent_and_broker_lose_and_double_nothing(tmp_path: Path, demo: Neighbourhood) -> None:
-    levels = "after_s,fill_percent\n" + "".join(f"{n / 10},{n / 20:.2f}\n" for n in range(1_600))
-    folder = a_node(
-        tmp_path / "node",
-        demo,
-        bin_script=levels,
-        band_script="after_s,event\n2,sos_pressed\n40,sos_pressed\n",
-        interval_s=0.1,
-    )
-    with AgentProcess(folder) as agent:
-
-        def flows(what: str, *, by: int = 30) -> None:
-            before = demo.lane("telemetry")["high_water"]
-            wait_until(lambda: demo.lane("telemetry")["high_water"] >= before + by, what, within_s=60)
-
-        flows("readings flow at first")
-        demo.kill_hub()
-        demo.start_hub()
-        flows("readings flow after the hub was killed")
-        agent.kill()
-        agent.start()
-        flows("readings flow after the agent was killed")
-        demo.broker.kill()
-        demo.broker.restart()
-        flows("readings flow after the broker was killed")
-        assert agent.stop() == 0
-        for lane in agent.drain()["lanes"]:
-            book = demo.lane(lane["lane"])
-            assert book["high_water"] == book["stored"] == lane["high_water"], (book, lane)
-    for alert in demo.get("alerts", site="demo", fault_code="sosPressed")["items"]:
-        assert alert["refs"]
-    assert demo.get("nodes/demo.pi-1/gaps")["items"] == []

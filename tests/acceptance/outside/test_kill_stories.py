@@ -14,7 +14,6 @@ from simulators.servers.influxd import InfluxServer
 from simulators.servers.mosquitto import MosquittoServer
 from tests.acceptance.outside.client_node import rfc3339, utc_now
 from tests.acceptance.outside.client_rest import Json, Rest, instant, metric
-from tests.acceptance.outside.databases import DATABASES
 from tests.acceptance.outside.edge_process import EdgeProcess
 from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.influx_reader import InfluxReader
@@ -64,7 +63,8 @@ def a_trio(folder: Path, **settings: str) -> Generator[Trio]:
 
 
 @pytest.fixture(scope="module")
-def sqlite_trio(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trio]:
+    """The three with the hub's state in SQLite."""
     with a_trio(tmp_path_factory.mktemp("outside-trio")) as made:
         yield made
 
@@ -80,15 +80,6 @@ def postgres_trio(own_postgres: PostgresServer, tmp_path_factory: pytest.TempPat
     url = own_postgres.create_database("killed")
     with a_trio(tmp_path_factory.mktemp("outside-trio-postgres"), DATABASE_URL=url) as made:
         yield made
-
-
-@pytest.fixture
-def trio(request: pytest.FixtureRequest) -> Trio:
-    """The three with the hub's state in SQLite; for tests `on_every_database` also in PostgreSQL."""
-    return request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_trio")
-
-
-on_every_database = pytest.mark.parametrize("trio", DATABASES, indirect=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +140,12 @@ class Storm:
         assert metric(self.trio.hub.url, "linli_conservation_residual") == 0
 
 
-@on_every_database
-def test_hub_broker_and_edge_are_killed_in_mid_run_and_nothing_is_lost_or_doubled(trio: Trio, tmp_path: Path) -> None:
+@pytest.mark.postgres
+def test_hub_broker_and_edge_are_killed_beside_postgresql_and_nothing_is_lost_or_doubled(
+    postgres_trio: Trio, tmp_path: Path
+) -> None:
+    """`tests/chaos/test_kills.py` does it beside SQLite."""
+    trio = postgres_trio
     storm = Storm.begin(trio, "storm", tmp_path, readings=1_200, presses=6)
     time.sleep(2)
     trio.hub.kill()
