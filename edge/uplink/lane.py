@@ -96,10 +96,6 @@ class LaneState:
     jitter: float = 1.0
     singly_through: int = 0
     begun_ms: int | None = None
-    opened: int | None = None
-    """What had been released when this file was opened; None once a hello was answered since."""
-    first_hello_ms: int | None = None
-    """When the first hello since then was said: nothing of this process had left before it."""
 
     @property
     def flowing(self) -> bool:
@@ -119,7 +115,6 @@ def start(*, lane: Lane, epoch: str, next_seq: int, done: int, released: int, ho
         interval_ms=int(DEFAULT_INTERVAL_S[lane] * 1_000),
         sent=done,
         reached=done,
-        opened=released,
     )
 
 
@@ -185,7 +180,6 @@ def _hello(state: LaneState, at_ms: int) -> tuple[LaneState, tuple[Effect, ...]]
         hello_due_ms=at_ms + state.hello_wait_ms,
         hello_wait_ms=min(LONGEST_HELLO_RETRY_MS, 2 * state.hello_wait_ms),
         told_next=state.next,
-        first_hello_ms=at_ms if state.first_hello_ms is None else state.first_hello_ms,
     )
     return waiting, (SayHello(state.interval_ms / 1_000),)
 
@@ -231,15 +225,13 @@ def _acked(state: LaneState, ack: Ack, at_ms: int) -> tuple[LaneState, tuple[Eff
     if state.home is None:
         effects.append(Adopt(home))
         state = replace(state, home=home)
-    if ack.hw > _let_go(state, ack):
+    if ack.hw > state.released:
         # The hub has what this file never let go: an older image of it was put back.
         if state.begun_ms is not None and at_ms - state.begun_ms < EPOCH_AGAIN_MS:
             return state, tuple(effects)
         return state, (*effects, BeginEpoch(NewEpochBecause.IMAGE_RESTORED))
     if ack.hello_interval_s is not None:
         state = replace(state, interval_ms=int(ack.hello_interval_s * 1_000))
-    if ack.uptime_ms is not None:
-        state = replace(state, opened=None)
     if ack.uptime_ms is not None or not state.answered:
         state = replace(
             state, answered=state.connected, hello_due_ms=at_ms + state.interval_ms, hello_wait_ms=HELLO_RETRY_MS
@@ -249,12 +241,6 @@ def _acked(state: LaneState, ack: Ack, at_ms: int) -> tuple[LaneState, tuple[Eff
         state = _progressed(state, ack.hw, at_ms) if ack.hw > state.done else _rewound(state, ack.hw)
     flowing, sends = _flow(state)
     return flowing, (*effects, *sends)
-
-
-def _let_go(state: LaneState, ack: Ack) -> int:
-    """What this file had let go when the hub answered so: of the calls sent behind the first hello, none yet."""
-    first = state.opened is not None and ack.uptime_ms is not None and ack.uptime_ms == state.first_hello_ms
-    return state.opened if first and state.opened is not None else state.released
 
 
 def _progressed(state: LaneState, hw: int, at_ms: int) -> LaneState:

@@ -249,13 +249,6 @@ def test_a_high_water_mark_beyond_what_ever_left_means_that_an_old_image_was_put
     assert (BeginEpoch(NewEpochBecause.IMAGE_RESTORED) in effects) is begins
 
 
-def test_calls_made_on_an_old_image_before_the_hub_answers_do_not_pass_for_ones_it_has() -> None:
-    """Three calls were told before the image was taken, and two since; two others are sent behind the first hello."""
-    lane = Timeline(Lane.SOS, stored=5, done=3, released=3)
-    assert lane.at(0, Connected()) == [SayHello(20), Release(5), Send(4, 200)]
-    assert lane.at(20, an_ack(5, lane=Lane.SOS, uptime_ms=0)) == [BeginEpoch(NewEpochBecause.IMAGE_RESTORED)]
-
-
 def test_calls_that_a_later_hello_is_told_of_are_those_that_were_sent() -> None:
     lane = Timeline(Lane.SOS, stored=5, done=3, released=3)
     lane.at(0, Connected())
