@@ -22,7 +22,25 @@ from tests.guarantees.guarantee import Guarantee
 from tests.guarantees.proof import Proof, Proofs
 
 MODULES: Final[Mapping[str, str]] = {
+    "G1": "tests.chaos.kills",
     "G2": "tests.chaos.power_cut.guarantee",
+    "G3": "tests.chaos.protocol_model",
+    "G4": "tests.chaos.sos_latency",
+    "G5": "tests.chaos.sos_faults",
+    "G6": "tests.chaos.second_path",
+    "G7": "tests.chaos.fault_points",
+    "G8": "tests.chaos.timers",
+    "G9": "tests.chaos.liveness",
+    "G10": "tests.chaos.outbox_limits",
+    "G11": "tests.chaos.conservation",
+    "G12": "tests.chaos.poison",
+    "G13": "tests.chaos.influx_outage",
+    "G14": "tests.chaos.clocks",
+    "G15": "tests.chaos.restore_drill",
+    "G16": "tests.chaos.overload",
+    "G17": "tests.chaos.storm",
+    "G18": "tests.chaos.soak",
+    "wire": "tests.guarantees.wire_rules",
 }
 """Where each guarantee is shown, in the order they are run."""
 ENDS_WITHIN_S: Final = 2 * 60 * 60
