@@ -68,14 +68,15 @@ def effective_time(stamping: Stamping, at: object, uptime_ms: int | None, *, pre
     if uptime_ms is not None:
         if stamping.now_uptime_ms is not None:
             counted_ms = received_ms - max(0, stamping.now_uptime_ms - uptime_ms)
-            if counted_ms >= EARLIEST_PLAUSIBLE_MS:  # nobody has run since before that; a forged uptime says so
+            # Nobody has run since before that, though a forged uptime says so; but time may be simulated, in any year.
+            if counted_ms >= EARLIEST_PLAUSIBLE_MS or received_ms < EARLIEST_PLAUSIBLE_MS:
                 return EffectiveTime(counted_ms, TimeSource.UPTIME)
         if stamping.anchor is not None:
             anchored_ms = stamping.anchor[0] + uptime_ms - stamping.anchor[1]
             if anchored_ms >= EARLIEST_PLAUSIBLE_MS:
                 return EffectiveTime(min(anchored_ms, received_ms), TimeSource.ANCHOR)
-    latest_ms = stamping.latest_ms
-    return EffectiveTime(latest_ms if previous_ms is None else min(previous_ms, latest_ms), TimeSource.BOUNDED)
+    latest_ms = stamping.latest_ms if previous_ms is None else min(previous_ms, received_ms)
+    return EffectiveTime(latest_ms, TimeSource.BOUNDED)
 
 
 def is_plausible(at_ms: int, *, received_ms: int) -> bool:

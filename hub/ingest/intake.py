@@ -39,8 +39,8 @@ FAULT_OF = {
     EventName.FALL_CANCELLED: FaultCode.FALL_DETECTED,
 }
 """Life-safety event → the fault code of the alert it belongs to."""
-MOST_UNUSABLE = 200
-"""Records that one message may have quarantined: what lies behind them comes again. No edge sends more at once."""
+MOST_UNUSABLE = 1_000
+"""Records that one message may have quarantined: what lies behind them comes again. Five times what an edge sends."""
 LATE_SOS_MS = 5 * 60_000
 """An SOS older than this is shown with its age."""
 

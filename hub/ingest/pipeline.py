@@ -34,7 +34,7 @@ from hub.ingest.renewal import Renewal
 from hub.ingest.simulated_time import SimulatedTime
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Heard, Supervisor
-from hub.ingest.throttle import Throttle
+from hub.ingest.throttle import LIMIT, Limit, Throttle
 from hub.ingest.tracks import Tracks
 from hub.metrics import Metrics
 from hub.telemetry.point import LaneBatch, LaneKey
@@ -70,6 +70,7 @@ class Pipeline:
         metrics: Metrics,
         now_ms: Callable[[], int],
         simulated: SimulatedTime | None = None,
+        throttled_by: Limit = LIMIT,
     ) -> None:
         """Wire a pipeline named after its consumer: `sos` goes before everybody at the state's gate.
 
@@ -87,7 +88,7 @@ class Pipeline:
         self._lanes: dict[LaneKey, LaneState] = {}
         self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
-        self._throttle = None if consumer == Lane.SOS or simulated is not None else Throttle()
+        self._throttle = None if consumer == Lane.SOS or simulated is not None else Throttle(throttled_by)
 
     def process(self, batch: Sequence[Incoming]) -> None:
         """Take a batch; what cannot be committed is not acknowledged, so its edges send it again.

@@ -136,7 +136,7 @@ def silent_broker(at: Stage, listener: Listener) -> float:
     finally:
         at.broker.restart()
     assert at.broker.port == port
-    until(lambda: len(listener.heard) > before + 1, "told that it is over", within_s=60)
+    until(lambda: len(listener.heard) > before + 1, "told that it is over", within_s=150)
     return round(told_s, 2)
 
 
@@ -162,7 +162,7 @@ def silent_hub(at: Stage, dog: WatchdogProcess, listener: Listener, *, again: bo
             until(lambda: dog.starts() > starts + 1, "it watches again", within_s=30)
     finally:
         os.kill(at.hub.pid, signal.SIGCONT)
-    until(lambda: len(listener.heard) > before + 1, "told that it is over", within_s=60)
+    until(lambda: len(listener.heard) > before + 1, "told that it is over", within_s=150)
     return round(told_s, 2)
 
 

@@ -13,7 +13,6 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from edge.outbox.look import look
 from hub.storage.sql.migrate import newest
 from hub.storage.sqlite_copy import copy_database
 from hub.upkeep.backup.archive import describe, write_archive
@@ -114,13 +113,7 @@ def _full_bin(node: Node) -> list[Json]:
 def _everything_sent(agent: AgentProcess) -> Json:
     """Have the agent send what it has and read nothing more; return what its outbox says then."""
     assert agent.stop() == 0
-    text = agent.config.read_text()
-    agent.config.write_text(text.partition("[[devices]]")[0])
-    agent.start()
-    data = agent.folder / "data"
-    wait_until(lambda: all(lane["pending"] == 0 for lane in look(data)["lanes"]), "the agent has sent all", within_s=60)
-    assert agent.stop() == 0
-    return look(data)
+    return agent.drain()
 
 
 def _same_hub(old_gen: str, restored: Json, ack: Json) -> list[str]:

@@ -40,6 +40,12 @@ class Bench:
         return Adc(read_table(AdcOptions, METER | options), device="lamp-1", pin_factory=self.factory)
 
 
+def reading_of(adc: Adc) -> Sample:
+    """Read the chip; a machine that had no time for enough samples is asked again, as an agent asks again."""
+    samples = (adc.read(0) for _ in range(20))
+    return next(sample for sample in samples if not (isinstance(sample, Fault) and "too slow" in sample.detail))
+
+
 def measured(sample: Sample) -> dict[str, float | bool]:
     assert isinstance(sample, Measurement), sample
     return dict(sample.values)
@@ -48,7 +54,7 @@ def measured(sample: Sample) -> dict[str, float | bool]:
 def test_an_alternating_current_is_its_effective_value_and_power_is_current_times_supply() -> None:
     bench = Bench()
     with bench.adc() as adc:
-        values = measured(adc.read(0))
+        values = measured(reading_of(adc))
     effective_v = 400 / 1023 * 3.3 / sqrt(2)
     assert values["current_a"] == pytest.approx(effective_v, rel=0.02)
     assert values["power_w"] == pytest.approx(230 * effective_v, rel=0.02)
@@ -59,7 +65,7 @@ def test_zero_and_scale_calibrate_the_current() -> None:
     bench = Bench()
     bench.chip.inputs[CURRENT] = steady(310)
     with bench.adc(current_signal="mean", current_zero_v=0.5, current_a_per_v=2.0, supply_v=24) as adc:
-        values = measured(adc.read(0))
+        values = measured(reading_of(adc))
     assert values["current_a"] == pytest.approx((310 / 1023 * 3.3 - 0.5) * 2, abs=1e-3)
     assert values["power_w"] == pytest.approx(24 * (310 / 1023 * 3.3 - 0.5) * 2, abs=0.01)
 
@@ -76,7 +82,7 @@ def test_noise_below_the_calibrated_zero_is_no_current() -> None:
     bench = Bench()
     bench.chip.inputs[CURRENT] = alternating(3)
     with bench.adc(current_zero_v=0.01) as adc:
-        values = measured(adc.read(0))
+        values = measured(reading_of(adc))
     assert values == {"power_w": 0.0, "current_a": 0.0, "on": False, "illuminance_lux": 1.6}
 
 
@@ -84,20 +90,20 @@ def test_light_is_scaled_in_lux() -> None:
     bench = Bench()
     bench.chip.inputs[LUX] = steady(BRIGHT)
     with bench.adc(lux_zero_v=0.1) as adc:
-        assert measured(adc.read(0))["illuminance_lux"] == pytest.approx((900 / 1023 * 3.3 - 0.1) * 100, abs=0.1)
+        assert measured(reading_of(adc))["illuminance_lux"] == pytest.approx((900 / 1023 * 3.3 - 0.1) * 100, abs=0.1)
 
 
 def test_without_a_light_sensor_no_light_is_told() -> None:
     bench = Bench()
     with Adc(AdcOptions(current_channel=CURRENT), device="d", pin_factory=bench.factory) as adc:
-        assert measured(adc.read(0)).keys() == {"power_w", "current_a", "on"}
+        assert measured(reading_of(adc)).keys() == {"power_w", "current_a", "on"}
 
 
 def test_a_chip_that_is_not_there_is_named_and_measures_nothing() -> None:
     bench = Bench()
     bench.chip.is_there = False
     with bench.adc() as adc:
-        sample = adc.read(0)
+        sample = reading_of(adc)
     assert isinstance(sample, Fault)
     assert sample.detail == "no MCP3008 answers on SPI0 CE0: check its wiring and its 3.3 V"
 
@@ -107,7 +113,7 @@ def test_a_clamp_that_came_off_is_a_fault_and_never_a_dark_lamp(raw: int) -> Non
     bench = Bench()
     bench.chip.inputs[CURRENT] = steady(raw)
     with bench.adc() as adc:
-        sample = adc.read(0)
+        sample = reading_of(adc)
     assert isinstance(sample, Fault)
     assert sample.reason is FaultReason.SENSOR_FAULT
     assert "input 0 has no bias" in sample.detail
@@ -117,7 +123,7 @@ def test_a_current_beyond_the_converters_range_is_told_with_less_quality() -> No
     bench = Bench()
     bench.chip.inputs[CURRENT] = alternating(900)
     with bench.adc() as adc:
-        sample = adc.read(0)
+        sample = reading_of(adc)
     assert isinstance(sample, Measurement)
     assert sample.quality == 50
 
@@ -126,8 +132,8 @@ def test_two_devices_read_one_chip() -> None:
     bench = Bench()
     bench.chip.inputs |= {2: steady(310), 3: steady(DARK)}
     with bench.adc() as one, bench.adc(current_channel=2, lux_channel=3, current_signal="mean") as two:
-        assert measured(one.read(0))["on"] is True
-        assert measured(two.read(0))["current_a"] == pytest.approx(310 / 1023 * 3.3, abs=1e-3)
+        assert measured(reading_of(one))["on"] is True
+        assert measured(reading_of(two))["current_a"] == pytest.approx(310 / 1023 * 3.3, abs=1e-3)
 
 
 def test_dusk_and_dawn_switch_the_lamp_once_each() -> None:

@@ -15,10 +15,11 @@ from tests.integration.docker.shipped import DOCKER
 UNITS = DOCKER / "systemd"
 UNIT = UNITS / "linli-hub.service"
 WATCHDOG = UNITS / "linli-watchdog.service"
-DROP_INS = (UNITS / "postgres.conf", UNITS / "influxdb.conf", UNITS / "watchdog.conf")
+DROP_INS = tuple(UNITS / f"{name}.conf" for name in ("postgres", "influxdb", "watchdog", "second-broker"))
 MOST_EXPOSURE = 2.0
 CREDENTIALS = {
     "mqtt_url": "mqtts://admin:secret@127.0.0.1",
+    "mqtt_url_2": "mqtts://linli-hub:secret@127.0.0.2",
     "admin_password": "secret",
     "database_url": "postgresql://linli:secret@127.0.0.1/linli",
     "influx_token": "secret",

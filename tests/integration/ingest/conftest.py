@@ -18,6 +18,7 @@ from hub.ingest.pipeline import Pipeline, Stores
 from hub.ingest.renewal import Renewal
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Supervisor
+from hub.ingest.throttle import Limit
 from hub.metrics import Metrics
 from hub.reactions import react
 from hub.rules.overrides import StoredOverride
@@ -34,6 +35,8 @@ from protocols.lanes import Lane
 from protocols.topics import Channel, NodeAddress
 
 START_MS = 1_795_000_000_000
+THROTTLED_BY = Limit(burst=100, per_s=25)
+"""What takes no minutes to exceed."""
 EPOCH = "9f2c4be07a1d3355"
 BOOT = "b81e63a0c2d94f17"
 
@@ -123,6 +126,7 @@ class IngestHarness:
                 acknowledger=acknowledger,
                 metrics=self.metrics,
                 now_ms=self._now,
+                throttled_by=THROTTLED_BY,
             )
             for name in ("sos", "rest")
         }

@@ -9,15 +9,15 @@ import pytest
 from hub.errors import StorageError
 from hub.events import AlertChanged, LifeSafetyHeard
 from hub.ingest.intake import MOST_UNUSABLE
-from hub.ingest.throttle import BURST
 from hub.telemetry.series import SeriesQuery
 from hub.vocabulary import FaultCode
 from protocols.instant import format_ms
 from protocols.lanes import Lane
 from protocols.topics import Channel
-from tests.integration.ingest.conftest import START_MS, IngestHarness, a_press, a_reading
+from tests.integration.ingest.conftest import START_MS, THROTTLED_BY, IngestHarness, a_press, a_reading
 
 OTHER_EPOCH = "00000000000000aa"
+BURST = THROTTLED_BY.burst
 
 
 def fill_levels(ingest: IngestHarness) -> list[float]:
