@@ -10,7 +10,7 @@ from tests.guarantees.guarantee import Control, Guarantee, Run
 
 HISTORIES: Final = {True: 200, False: 10}
 """Full → how many random histories of a quarter of an hour are lived through."""
-MOST_TO_CATCH: Final = 100
+MOST_TO_CATCH: Final = 400
 
 
 def run(seed: int, *, full: bool) -> Run:
