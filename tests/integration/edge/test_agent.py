@@ -12,7 +12,7 @@ from protocols.ack import SosStage
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.topics import NodeAddress
-from simulators.servers.mosquitto import BrokerAuth, MosquittoServer
+from simulators.servers.mosquitto import MosquittoServer
 from tests.integration.edge.agent_process import AgentProcess, run_edge, wait_until
 from tests.integration.edge.scripted_hub import ScriptedHub
 
@@ -101,32 +101,6 @@ def test_a_call_that_nobody_takes_is_shown_as_failed_and_still_goes_out(
         wait_until(lambda: stages(folder) == ["stored", "failed"], "failed after 10 s")
         hub.answers = True
         wait_until(lambda: stages(folder) == ["stored", "failed", "sent"], "sent at last")
-
-
-def test_kills_of_agent_and_broker_lose_and_double_nothing(tmp_path: Path) -> None:
-    broker = MosquittoServer.start(tmp_path / "mosquitto", auth=BrokerAuth.ANONYMOUS)
-    folder = a_folder(tmp_path, port=broker.port, script=counting(60, every_s=0.05), interval_s=0.05)
-    try:
-        with ScriptedHub(broker.port, address=ADDRESS) as hub, AgentProcess(folder) as agent:
-            for round_number in range(3):
-                before = len(hub.stored(Lane.TELEMETRY))
-                wait_until(lambda at=before: len(hub.stored(Lane.TELEMETRY)) > at + 20, "readings flow")
-                agent.kill()
-                agent.start()
-                wait_until(lambda at=before: len(hub.stored(Lane.TELEMETRY)) > at + 40, "readings flow again")
-                if round_number < 2:
-                    broker.kill()
-                    broker.restart()
-            wait_until(lambda: len(hub.stored(Lane.TELEMETRY)) > 200, "readings flow to the end", within_s=60)
-            assert agent.stop() == 0
-            taken = agent.drain()["lanes"][2]
-            books = [book for (_, lane), book in hub.book.books.items() if lane is Lane.TELEMETRY]
-        assert len(books) == 1, "one epoch from beginning to end"
-        assert sorted(books[0].records) == list(range(1, books[0].hw + 1))
-        assert not books[0].gaps
-        assert taken["high_water"] == books[0].hw
-    finally:
-        broker.stop()
 
 
 def test_time_is_learnt_from_the_hub_and_told_as_an_anchor(
