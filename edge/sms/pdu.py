@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _UNITS_ALONE: Final = 70
-_UNITS_JOINED: Final = 67
+UNITS_JOINED: Final = 67
 """With the header that tells the parts apart."""
 _SUBMIT: Final = 0x11
 """SMS-SUBMIT with a relative validity period."""
@@ -40,20 +40,21 @@ def encode(number: str, text: str, *, reference: int) -> list[Pdu]:
 
 def split(text: str) -> list[str]:
     """Cut a text into parts; a sign of two units stays whole."""
-    if _units(text) <= _UNITS_ALONE:
+    if units(text) <= _UNITS_ALONE:
         return [text]
     parts: list[str] = []
     part, size = "", 0
     for sign in text:
-        units = _units(sign)
-        if size + units > _UNITS_JOINED:
+        more = units(sign)
+        if size + more > UNITS_JOINED:
             parts.append(part)
             part, size = "", 0
-        part, size = part + sign, size + units
+        part, size = part + sign, size + more
     return [*parts, part]
 
 
-def _units(text: str) -> int:
+def units(text: str) -> int:
+    """How many UTF-16 units a text takes on the air."""
     return len(text.encode("utf-16-be")) // 2
 
 

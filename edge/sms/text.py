@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from edge.sms.pdu import UNITS_JOINED, units
 from protocols.events import EventName
 
-LONGEST_UNITS: Final = 4 * 67
+LONGEST_UNITS: Final = 4 * UNITS_JOINED
 """UTF-16 units that fit into four messages joined by the phone; what is longer loses the end of its English."""
 _LONGEST_LABEL: Final = 40
 _LONGEST_REF: Final = 48
@@ -44,11 +45,6 @@ def text_of(told: Told, *, device: str, event: str, ref: str, at: datetime, is_s
     while units(text) > LONGEST_UNITS:
         text = text[:-1]
     return text
-
-
-def units(text: str) -> int:
-    """How many UTF-16 units a text takes on the air."""
-    return len(text.encode("utf-16-be")) // 2
 
 
 def masked(number: str) -> str:

@@ -171,14 +171,12 @@ class SecondCourier:
         return tuple(unsent)
 
     def _text(self, ref: str, calls: Sequence[Call], held: Sequence[Held], moment: Moment) -> str:
-        for call in calls:
-            if call.ref == ref:
-                stored_ms = parse_instant_ms(call.stored_at)
-                at = moment.at if stored_ms is None else from_ms(stored_ms)
-                is_sure = moment.state is ClockState.SYNCED
-                return text_of(self._told, device=call.device, event=call.event, ref=ref, at=at, is_sure=is_sure)
-        one = next(one for one in held if one.ref == ref)
-        at = moment.back_at(self._held_since_ms[ref])
+        one = next(one for one in (*calls, *held) if one.ref == ref)
+        if isinstance(one, Call):
+            stored_ms = parse_instant_ms(one.stored_at)
+            at = moment.at if stored_ms is None else from_ms(stored_ms)
+        else:
+            at = moment.back_at(self._held_since_ms[ref])
         is_sure = moment.state is ClockState.SYNCED
         return text_of(self._told, device=one.device, event=one.event, ref=ref, at=at, is_sure=is_sure)
 

@@ -226,10 +226,10 @@ def _texts(state: SecondPathState, at_ms: int, effects: list[Effect]) -> SecondP
     """Give the modem one text at a time: the least tried first, then the oldest call, then the first number."""
     if state.under_way is not None:
         return state
-    ready = [(told.tries, place) for place, (told, _, due_ms) in enumerate(_owed(state)) if due_ms <= at_ms]
+    ready = [(told, call) for told, call, due_ms in _owed(state) if due_ms <= at_ms]
     if not ready:
         return state
-    told, call, _ = _owed(state)[min(ready)[1]]
+    told, call = min(ready, key=lambda owed: owed[0].tries)
     effects.append(SendText(told.ref, told.number, _because(call)))
     return replace(state, under_way=(told.ref, told.number))
 

@@ -146,11 +146,11 @@ def _refuse(incoming: Incoming, topic: Topic, rejection: MessageRejection, *, no
 
 
 def _refuse_unparsed(incoming: Incoming, detail: str) -> RefusedItem:
-    parts = [*incoming.topic.split("/")[_UNPARSED_PLACE:], "", ""]
+    site, node = sender(incoming.topic)
     refused = Refused(
         received_ms=incoming.received_ms,
-        site=parts[0][:64],
-        node=parts[1][:64],
+        site=site[:64],
+        node=node[:64],
         lane=None,
         epoch=None,
         seq=None,

@@ -48,13 +48,15 @@ class Stamping:
     @classmethod
     def of(cls, header: LaneHeader, *, received_ms: int, next_boot_ms: int | None = None) -> "Stamping":
         """Read a header that was received at `received_ms`; the boot that runs now began at `next_boot_ms`."""
-        is_former = header.now is None and next_boot_ms is not None and next_boot_ms >= EARLIEST_PLAUSIBLE_MS
+        latest_ms = received_ms
+        if header.now is None and next_boot_ms is not None and next_boot_ms >= EARLIEST_PLAUSIBLE_MS:
+            latest_ms = min(received_ms, next_boot_ms)
         return cls(
             received_ms=received_ms,
             synced=header.clock is ClockState.SYNCED,
             now_uptime_ms=header.now.uptime_ms if header.now is not None else None,
             anchor=_anchor(header.anchor, received_ms=received_ms),
-            latest_ms=min(received_ms, next_boot_ms) if is_former and next_boot_ms is not None else received_ms,
+            latest_ms=latest_ms,
         )
 
 

@@ -131,14 +131,13 @@ class Pipeline:
         throttle, at_ms = self._throttle, incoming.received_ms
         if throttle is None:
             return decode(incoming, directory)
-        site, node = sender(incoming.topic)
-        spent = throttle.is_spent(site, node, at_ms=at_ms)
+        spent = throttle.holds_anybody and throttle.is_spent(*sender(incoming.topic), at_ms=at_ms)
         item = None if spent and incoming.topic.endswith(_TELEMETRY) else decode(incoming, directory)
         if spent and (item is None or has_to_wait(item)):
             self._metrics.throttled.inc()
             return None
         if isinstance(item, RefusedItem):
-            self._charge(site, node, 1, at_ms)
+            self._charge(*sender(incoming.topic), 1, at_ms)
         return item
 
     def _charge(self, site: str, node: str, unusable: int, at_ms: int) -> None:

@@ -46,6 +46,11 @@ class Throttle:
         self._limit = limit
         self._allowances: dict[tuple[str, str], Allowance] = {}
 
+    @property
+    def holds_anybody(self) -> bool:
+        """Whether anybody has sent something unusable of late; while nobody has, no message need be looked at."""
+        return bool(self._allowances)
+
     def charge(self, site: str, node: str, unusable: int, *, at_ms: int) -> bool:
         """Note what could not be used; tell whether this was the last that is written down for now."""
         former = self._allowances.get((site, node), Allowance(self._limit.burst, 0))

@@ -106,13 +106,7 @@ class Stage:
 
     def fleet(self, load: Load) -> Child:
         """A fleet that has been greeted and waits for its line to begin."""
-        child = Child.python("tests.benchmarks.fleet", load.to_json())
-        try:
-            child.await_line("ready", within_s=60)
-        except BaseException:
-            child.end()
-            raise
-        return child
+        return greeted(load)
 
     @cached_property
     def _registered(self) -> Path:
@@ -141,6 +135,17 @@ def _memory(otherwise: Path) -> Generator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="linli-bench-", dir=shared) as folder:
         yield Path(folder)
+
+
+def greeted(load: Load) -> Child:
+    """A fleet that has been greeted and waits for its line to begin."""
+    child = Child.python("tests.benchmarks.fleet", load.to_json())
+    try:
+        child.await_line("ready", within_s=60)
+    except BaseException:
+        child.end()
+        raise
+    return child
 
 
 def register(rest: Rest, *, nodes: int, bands: int) -> None:

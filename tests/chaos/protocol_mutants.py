@@ -17,6 +17,7 @@ from hub.ingest.pipeline import Pipeline
 from protocols.codec import encode
 from protocols.lanes import Lane
 from protocols.topics import Channel
+from tests.chaos.mutants.taking import accepts_a_hole, counts_duplicates
 from tests.fakes.core_hub import CoreHub, Death, MemoryUnit
 from tests.property.edge.node_model import LINKS
 from tests.property.edge.test_uplink_mutants import (
@@ -108,22 +109,6 @@ class StateFirst(Pipeline):
 def a_hub(**parts: Any) -> Callable[[], CoreHub]:
     """Return a broken hub's maker."""
     return type("BrokenHub", (CoreHub,), parts)
-
-
-def accepts_a_hole(state: Any, placed: list[Any]) -> Any:
-    """Takes what lies behind a hole, and with it the hole for something it has."""
-    first = placed[0] if placed else None
-    if isinstance(first, Taken) and first.seq > state.high_water + 1:
-        state.high_water = first.seq - 1
-    return SOUND_TAKE(state, placed)
-
-
-def counts_duplicates(state: Any, placed: list[Any]) -> Any:
-    """Counts a record that comes again as another one."""
-    before = state.counts.duplicates
-    found = SOUND_TAKE(state, placed)
-    state.counts.stored += state.counts.duplicates - before
-    return found
 
 
 def delays_calls_behind_a_hole(state: Any, placed: list[Any]) -> Any:

@@ -12,6 +12,7 @@ from simulators.servers.mosquitto import BrokerAuth, MosquittoServer
 from tests.benchmarks.child import Child
 from tests.benchmarks.drain import fill
 from tests.benchmarks.fleet import Load
+from tests.benchmarks.stage import greeted
 from tests.chaos.wearers import Latency, Limits, Scene, during, phase
 from tests.guarantees.guarantee import Control, Guarantee, Run
 
@@ -45,7 +46,7 @@ def run(seed: int, *, full: bool) -> Run:
         steady = Load(broker.port, paced, RECORDS_A_MESSAGE, readings=None, run=1, first=agents, pace=READINGS_A_SECOND)
         heavy = Load(broker.port, draining, RECORDS_A_MESSAGE, readings=backlog, run=2, first=agents + paced)
         rates: dict[str, Any] = {}
-        with _fleet(steady) as beside, _fleet(heavy) as drain:
+        with greeted(steady) as beside, greeted(heavy) as drain:
             phases.append(phase("while a backlog drains", lambda: rates.update(_drain(beside, drain))))
         presses = scene.await_sent()
         wrong = scene.unstored()
@@ -75,16 +76,6 @@ def _offline_for_long(seed: int, mutant: str | None) -> Latency:
         scene.start_agents(seed, module=("edge",) if mutant is None else ("tests.chaos.mutants", mutant, "edge"))
         time.sleep(CONTROL_S)
         return Latency.of(mutant or "sound", scene.presses())
-
-
-def _fleet(load: Load) -> Child:
-    child = Child.python("tests.benchmarks.fleet", load.to_json())
-    try:
-        child.await_line("ready", within_s=60)
-    except BaseException:
-        child.end()
-        raise
-    return child
 
 
 def _drain(beside: Child, drain: Child) -> dict[str, float]:

@@ -8,17 +8,17 @@ from typing import Any, Final
 from edge import app
 from edge.agent import loop
 from edge.outbox import Draft
-from edge.outbox.clearing import Clearing
-from edge.outbox.store import Outbox
 from edge.uplink.courier import Courier
 from hub.ingest import intake
-from hub.ingest.lane import LaneState, Taken
+from hub.ingest.lane import LaneState
 from hub.ingest.pipeline import Pipeline
 from hub.storage.sql.lanes import SqlLanes
 from hub.storage.sql.presses import SqlPresses
 from hub.telemetry.point import LaneKey
 from protocols.lanes import Lane
 from tests.chaos.faulty_hub import let_go_before_influxdb, new_id_each_attempt
+from tests.chaos.forgetful_edge import keep_nothing_done
+from tests.chaos.mutants.taking import accepts_a_hole, counts_duplicates
 from tests.property.edge.test_uplink_mutants import (
     forgets_the_epoch,
     never_rewinds,
@@ -32,14 +32,8 @@ SLOW_DISK_S: Final = 1.0
 
 def delete_on_puback() -> None:
     """The edge lets go of a record as soon as the broker has it."""
-    mark = Outbox.mark_done
     _protocol(trusts_the_broker)
-
-    def mutant(self: Outbox, lane: Any, through: int, **rest: Any) -> None:
-        mark(self, lane, through, **rest)
-        Clearing(self).drop_done(lane)
-
-    Outbox.mark_done = mutant
+    keep_nothing_done()
 
 
 def never_rewind() -> None:
@@ -83,27 +77,12 @@ def acknowledge_before_commit() -> None:
 
 def accept_a_hole() -> None:
     """The hub takes what lies behind a hole, and with it the hole for something it has."""
-    take = intake.take
-
-    def mutant(state: Any, placed: Any) -> Any:
-        if placed and isinstance(placed[0], Taken) and placed[0].seq > state.high_water + 1:
-            state.high_water = placed[0].seq - 1
-        return take(state, placed)
-
-    intake.take = mutant
+    intake.take = accepts_a_hole
 
 
 def count_duplicates() -> None:
     """The hub counts a record that comes again as another one."""
-    take = intake.take
-
-    def mutant(state: Any, placed: Any) -> Any:
-        before = state.counts.duplicates
-        found = take(state, placed)
-        state.counts.stored += state.counts.duplicates - before
-        return found
-
-    intake.take = mutant
+    intake.take = counts_duplicates
 
 
 def forget_high_water() -> None:

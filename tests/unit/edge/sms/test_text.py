@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from edge.sms.text import LONGEST_UNITS, Told, masked, text_of, units
+from edge.sms.pdu import units
+from edge.sms.text import LONGEST_UNITS, Told, masked, text_of
 
 AT = datetime(2026, 11, 26, 8, 15, 3, tzinfo=UTC)
 CHINA = timezone(timedelta(hours=8))
