@@ -171,6 +171,7 @@ def _links(parts: _Parts, where: dict[LinkName, Endpoint]) -> dict[LinkName, Lin
             tell=parts.inbox.put,
             longest_wait_s=longest_s.get(name, LONGEST_SOS_S),
             random=parts.random,
+            now_s=None if name is LinkName.REST else parts.clock.monotonic_s,
             will=will if name is LinkName.REST else None,
         )
         for name, endpoint in where.items()

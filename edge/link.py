@@ -18,10 +18,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.backoff import reconnect_delay_s
+from edge.patience import Patience, answered, asked, connected, gave_up
 
 KEEPALIVE_S: Final = 10
 _CONNECT_S: Final = 10.0
 """Longest wait for the broker's word; a connection that held this long was a good one, its next failure starts anew."""
+_HASTY_CONNECT_S: Final = (5.0, 10.0, 20.0)
+"""The same by the number of the attempt, where calls for help wait for the connection."""
 _SOCKET_S: Final = 5.0
 """Longest wait for the socket."""
 _GOODBYE_S: Final = 2.0
@@ -106,14 +109,22 @@ class Link:
         tell: Callable[[LinkEvent], None],
         longest_wait_s: float,
         random: Random,
+        now_s: Callable[[], float] | None = None,
         will: Will | None = None,
     ) -> None:
+        """Connect to nothing yet.
+
+        Given a clock that never goes back (`now_s`), a connection that leaves unanswered what is published is given up
+        by the next `publish`, long before the keepalive would end it.
+        """
         self._name = name
         self._endpoint = endpoint
         self._topics = list(topics)
         self._tell = tell
         self._longest_wait_s = longest_wait_s
         self._random = random
+        self._now_s = now_s
+        self._patience = Patience()
         self._will = will
         self._stopping = Event()
         self._ended = Event()
@@ -128,13 +139,26 @@ class Link:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> MQTTMessageInfo | None:
         """Publish at QoS 1 on the present connection; None when there is none."""
         client = self._client
-        if client is None or not client.is_connected():
+        if client is None or not client.is_connected() or self._is_given_up():
             return None
         try:
             info = client.publish(topic, payload, qos=1, retain=retain)
         except (OSError, ValueError):
             return None
         return info if info.rc == 0 else None
+
+    def _is_given_up(self) -> bool:
+        """Give up a connection whose other end has been silent for too long; note that something is asked of it."""
+        if self._now_s is None:
+            return False
+        at_s = self._now_s()
+        if not self._patience.is_over(at_s):
+            self._patience = asked(self._patience, at_s)
+            return False
+        self._patience = gave_up(self._patience)
+        self._tell(LinkDown(self._name, reason="the broker does not answer"))
+        self._ended.set()
+        return True
 
     def stop(self, *, farewell: tuple[str, bytes] | None = None) -> None:
         """Say a retained farewell where connected, disconnect in order, and end the thread; idempotent."""
@@ -158,14 +182,19 @@ class Link:
         while not self._stopping.is_set():
             held = False
             try:
-                held = self._connect_once()
+                held = self._connect_once(self._connect_s(attempt))
             except Exception:  # noqa: BLE001 a node that stops connecting is lost; the next attempt may do
                 _log.exception("link.failed", extra={"link": self._name})
             attempt = 0 if held else attempt + 1
             wait_s = reconnect_delay_s(attempt, longest_s=self._longest_wait_s, draw=self._random.random())
             self._stopping.wait(wait_s)
 
-    def _connect_once(self) -> bool:
+    def _connect_s(self, attempt: int) -> float:
+        if self._now_s is None:
+            return _CONNECT_S
+        return _HASTY_CONNECT_S[min(attempt, len(_HASTY_CONNECT_S) - 1)]
+
+    def _connect_once(self, connect_s: float) -> bool:
         """Connect and stay until the connection ends; tell whether it held long enough to count as good."""
         self._ended.clear()
         try:
@@ -179,8 +208,8 @@ class Link:
                 client.disconnect()
             self._client = client
         client.loop_start()
-        held = not self._ended.wait(_CONNECT_S)
-        if client.is_connected():
+        held = not self._ended.wait(connect_s) and client.is_connected()
+        if held:
             self._ended.wait()
         self._client = None
         hang_up(client)
@@ -209,6 +238,7 @@ class Link:
             self._tell(LinkDown(self._name, reason=str(code), refused=True))
             self._ended.set()
             return
+        self._patience = connected(self._patience)
         client.subscribe([(topic, 0) for topic in self._topics])
         self._tell(LinkUp(self._name, largest_packet=getattr(properties, "MaximumPacketSize", None)))
 
@@ -220,13 +250,19 @@ class Link:
         self._ended.set()
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._hear()
         self._tell(Arrived(self._name, message.topic, bytes(message.payload)))
 
     def _on_publish(
         self, _client: Client, _data: Any, _mid: int, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        self._hear()
         if code.is_failure:
             self._tell(NotTaken(self._name, reason=f"publish: {code}"))
+
+    def _hear(self) -> None:
+        if self._now_s is not None:
+            self._patience = answered(self._patience, self._now_s())
 
     def _on_subscribe(
         self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from socket import socket
 from typing import Final
 
 import structlog
@@ -15,16 +16,13 @@ from hub.access.broker import BrokerAdmin, NodeCredential
 from hub.access.passwords import Passwords
 from hub.access.service import Access, new_passwords, token_secret
 from hub.access.tokens import Tokens
-from hub.api.application import create_app
-from hub.api.server import Server, bind
-from hub.api.services import Condition, Part, Services
+from hub.api.listener import bind
 from hub.channels import apprise
 from hub.channels.apprise import AppriseSender
 from hub.channels.console import ConsoleSender
 from hub.channels.sink import SinkSender
 from hub.channels.webhook import WebhookSender, open_client
 from hub.clock import Clock, MessageClock, WallClock
-from hub.dashboard.pages import Pages, router
 from hub.errors import StorageError
 from hub.events import Event, SosReceiptChanged
 from hub.ids import draw, new_hex, new_secret, new_ulid, random_bytes
@@ -51,12 +49,13 @@ from hub.notification.texts import shipped_texts
 from hub.people.service import ensure_admin
 from hub.pulse import Pulse, stuck
 from hub.reactions import react
+from hub.readiness import Condition, Part
 from hub.settings import BrokerAdminKind, ClockKind, MqttVersion, Settings
 from hub.storage import data_dir
 from hub.storage.sql.engine import Engine, open_engine
 from hub.storage.sql.gate import Priority
 from hub.storage.sql.meta import GENERATION_MARK
-from hub.storage.sql.migrate import upgrade
+from hub.storage.sql.schema import is_newest
 from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
 from hub.storage.sqlite_telemetry import SqliteTelemetryStore
 from hub.telemetry.ports import TelemetryStore
@@ -143,7 +142,7 @@ class Hub:
 
         engine = open_engine(settings.state_url)
         stack.callback(engine.dispose)
-        upgrade(engine)
+        _bring_up_to_date(engine)
         clock = open_clock(settings, engine)
         transactions = SqlTransactions(engine, react=react, now_ms=clock.now_ms, new_id=new_ulid)
         passwords = new_passwords()
@@ -168,29 +167,50 @@ class Hub:
         self._start_workers(ingest, connections, self._identity(transactions))
         self._start_dispatcher(transactions, clock)
         self._start_jobs(transactions, sweeps, clock)
+        checks = self._checks(transactions, telemetry, connections)
+        self._serve(listener, ingest, access, passwords=passwords, admin=admin, broker=broker_url, checks=checks)
+
+    def _serve(
+        self,
+        listener: socket,
+        ingest: _Ingest,
+        access: Access,
+        *,
+        passwords: Passwords,
+        admin: BrokerAdmin,
+        broker: BrokerUrl,
+        checks: dict[str, Callable[[], Part]],
+    ) -> None:
+        """Build and serve the API and the pages, last: they take longer to load than all that an SOS needs."""
+        from hub.api.application import create_app
+        from hub.api.server import Server
+        from hub.api.services import Services
+        from hub.dashboard.pages import Pages, router
+
+        settings, telemetry, now_ms = self._settings, ingest.stores.telemetry, ingest.clock.now_ms
         services = Services(
-            transactions=transactions,
+            transactions=ingest.transactions,
             telemetry=telemetry,
-            directory=renewal.renew,
+            directory=ingest.renewal.renew,
             access=access,
             passwords=passwords,
             broker=admin,
-            broker_url=settings.broker_url or broker_url.public,
+            broker_url=settings.broker_url or broker.public,
             private_authority=settings.mqtt_ca is not None,
             check_address=apprise.check_address,
             metrics=self.metrics,
-            checks=self._checks(transactions, telemetry, connections),
-            now_ms=clock.now_ms,
+            checks=checks,
+            now_ms=now_ms,
         )
         application = create_app(services)
-        pages = Pages(transactions=transactions, access=access, latest=telemetry.latest, now_ms=clock.now_ms)
+        pages = Pages(transactions=ingest.transactions, access=access, latest=telemetry.latest, now_ms=now_ms)
         application.include_router(router(pages))
         server = Server(application, listener)
-        stack.callback(server.stop)
-        stack.callback(services.wake.close)
+        self._stack.callback(server.stop)
+        self._stack.callback(services.wake.close)
         server.start()
         log.info("hub.serving", url=self.http_url, version=version("linli"))
-        stack.callback(lambda: log.info("hub.stopping"))
+        self._stack.callback(lambda: log.info("hub.stopping"))
 
     def _start_workers(self, ingest: _Ingest, connections: list[Connection | TwoWays], identity: Identity) -> None:
         transactions, clock = ingest.transactions, ingest.clock
@@ -414,6 +434,14 @@ class Hub:
         self._pulses["gate"] = transactions.pulse
         for name, pulse in self._pulses.items():
             self.metrics.measure(self.metrics.step_age.labels(name), lambda pulse=pulse: pulse.age_s)
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Migrate the state where that is needed; what migrates takes a fifth of a second to load."""
+    if not is_newest(engine):
+        from hub.storage.sql.migrate import upgrade
+
+        upgrade(engine)
 
 
 def open_broker_admin(kind: BrokerAdminKind, broker: BrokerUrl, folder: Path) -> BrokerAdmin:

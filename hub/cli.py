@@ -4,7 +4,6 @@ Exit codes: 0 stopped by a signal or done, 1 run-time failure, 2 usage or config
 """
 
 import faulthandler
-import gc
 import json
 import signal
 import sys
@@ -20,6 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub import interpreter
+from hub.clock import monotonic_s
 from hub.errors import ConfigurationError, HubError, InvalidError
 from hub.logs import set_up_logs
 from hub.settings import Settings, load_settings, load_watchdog_settings, masked
@@ -60,10 +61,6 @@ for name, group in (
     app.add_typer(group, name=name)
 app.add_typer(worst_day)
 
-GARBAGE_ALLOCATIONS: Final = 50_000
-"""New objects before the collector looks: more than a batch holds at once of what it forgets anyway."""
-SWITCH_S: Final = 0.0005
-"""How long a thread may keep another waiting for its turn (Python's own default is ten times that)."""
 LOOK_FOR_SIGNAL_S: Final = 1.0
 """A signal that the kernel hands to another thread wakes nobody: its handler runs when the main thread looks."""
 
@@ -100,7 +97,7 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
     """Run the hub until a signal stops it."""
     settings = load_settings()
     set_up_logs(verbose=verbose)
-    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 50)  # before the imports, of which it would take a tenth
+    interpreter.prepare()
     from hub.app import Hub
     from hub.systemd import ServiceManager
 
@@ -121,14 +118,18 @@ def serve(*, verbose: Annotated[bool, typer.Option("--verbose", help="Log more."
     try:
         hub.start()
         serving = True
-        _settle_interpreter()
+        interpreter.settle()
         if hub.admin_password is not None:
             print(f"ADMIN admin {hub.admin_password}", flush=True)
         print(f"SERVING {hub.http_url}", flush=True)
         manager.ready()
+        tidies_s = monotonic_s() + interpreter.TIDY_EVERY_S
         while not stopping.wait(LOOK_FOR_SIGNAL_S):
             if hub.moves():
                 manager.alive()
+            if monotonic_s() >= tidies_s:
+                interpreter.tidy()
+                tidies_s = monotonic_s() + interpreter.TIDY_EVERY_S
         manager.stopping()
     finally:
         hub.stop()
@@ -156,18 +157,6 @@ def watchdog(
         signal.signal(number, lambda _number, _frame: stopping.set())
     Watchdog(settings).run(stopping, ready=manager.ready, alive=manager.alive)
     manager.stopping()
-
-
-def _settle_interpreter() -> None:
-    """Suit the interpreter to long runs of short batches.
-
-    The collector leaves alone what is loaded now (registry, code). Since the start it looks at new objects only when a
-    batch has let go of them: at its defaults it takes two fifths of the hot path. Threads change places sooner, for an
-    SOS asks for its turn some fifty times on its way through one commit, beside telemetry that never pauses.
-    """
-    gc.collect()
-    gc.freeze()
-    sys.setswitchinterval(SWITCH_S)
 
 
 @app.command()

@@ -23,9 +23,10 @@ class Metrics:
         self.refused = Counter("linli_messages_refused", "Messages refused whole", ["reason"], registry=r)
         self.shed = Counter("linli_messages_shed", "Telemetry messages dropped undecoded under overload", registry=r)
         self.throttled = Counter(
-            "linli_messages_throttled",
-            "Messages left to be sent again by nodes that sent too much unusable",
-            registry=r,
+            "linli_messages_throttled", "Messages of throttled nodes that there was no room to put off", registry=r
+        )
+        self.postponed = Gauge(
+            "linli_postponed_messages", "Messages of throttled nodes, waiting for spare time", ["consumer"], registry=r
         )
         self.probes = Counter("linli_probes", "Test presses of the watchdog that were committed", registry=r)
         self.failed_batches = Counter(

@@ -31,9 +31,9 @@ from hub.api import (
 from hub.api.answers import API
 from hub.api.body_limit import BodyLimit
 from hub.api.problems import Problem
-from hub.api.services import Condition, Part, Services
+from hub.api.services import Services
 
-__all__ = ["Condition", "Part", "Services", "application", "attach", "create_app", "openapi_document"]
+__all__ = ["Services", "application", "attach", "create_app", "openapi_document"]
 
 TITLE: Final = "Linli"
 VERSION: Final = "1"

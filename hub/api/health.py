@@ -7,8 +7,9 @@ from fastapi import APIRouter, Response
 
 from hub.api.answers import JSON, encode
 from hub.api.items import Item
-from hub.api.services import Condition, Given, Part
+from hub.api.services import Given
 from hub.errors import HubError
+from hub.readiness import Condition, Part
 
 router: Final = APIRouter(tags=["health"])
 

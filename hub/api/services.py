@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -14,24 +13,8 @@ from hub.api.ports import Transactions
 from hub.api.wake import Wake
 from hub.ingest.directory import Directory
 from hub.metrics import Metrics
+from hub.readiness import Part
 from hub.telemetry.ports import TelemetryStore
-
-
-class Condition(StrEnum):
-    """How a part is."""
-
-    OK = "ok"
-    DEGRADED = "degraded"
-    """It is away, and nothing is lost meanwhile."""
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a readiness check says of one part."""
-
-    condition: Condition
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

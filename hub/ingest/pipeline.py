@@ -29,6 +29,7 @@ from hub.ingest.intake import Intake, unknown_source
 from hub.ingest.judgement import Judgement
 from hub.ingest.lane import LaneState
 from hub.ingest.ports import Transactions, Unit
+from hub.ingest.postponed import Postponed
 from hub.ingest.quarantine import Refused, payload_hash
 from hub.ingest.renewal import Renewal
 from hub.ingest.simulated_time import SimulatedTime
@@ -89,14 +90,27 @@ class Pipeline:
         self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
         self._throttle = None if consumer == Lane.SOS or simulated is not None else Throttle(throttled_by)
+        self._postponed = Postponed()
 
-    def process(self, batch: Sequence[Incoming]) -> None:
+    @property
+    def postponed(self) -> int:
+        """How many messages of throttled nodes were put off."""
+        return len(self._postponed)
+
+    def take_postponed(self) -> list[Incoming]:
+        """Return some of the messages that were put off, for `process` to take now."""
+        return self._postponed.take()
+
+    def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
         """Take a batch; what cannot be committed is not acknowledged, so its edges send it again.
 
-        A message that breaks the hub's own code is isolated and quarantined: it must not stop the others for ever.
+        Messages of throttled nodes are put off, unless they are to be taken `now`. A message that breaks the hub's own
+        code is isolated and quarantined: it must not stop the others for ever.
         """
         try:
-            self._process(batch)
+            batch = batch if now else self._sift(batch)
+            if batch:
+                self._process(batch)
         except StorageError:
             self._metrics.failed_batches.labels(self._consumer).inc()
             self._forget()
@@ -110,7 +124,7 @@ class Pipeline:
                 return
             log.warning("ingest.batch_split", messages=len(batch))
             for incoming in batch:
-                self.process([incoming])
+                self.process([incoming], now=True)
 
     def _forget(self) -> None:
         """Have lanes read again: a commit that failed may be there all the same, where the server died on the way."""
@@ -126,18 +140,31 @@ class Pipeline:
         with self._simulated.turn:
             self._live_through(items, directory, self._simulated)
 
-    def _decode(self, incoming: Incoming, directory: Directory) -> Item | None:
-        """Decode a message; what a throttled node has to wait with is left out, unanswered: it sends it again."""
-        throttle, at_ms = self._throttle, incoming.received_ms
-        if throttle is None:
-            return decode(incoming, directory)
-        spent = throttle.holds_anybody and throttle.is_spent(*sender(incoming.topic), at_ms=at_ms)
-        item = None if spent and incoming.topic.endswith(_TELEMETRY) else decode(incoming, directory)
-        if spent and (item is None or has_to_wait(item)):
+    def _sift(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
+        """Return what is to be taken now."""
+        throttle = self._throttle
+        if throttle is None or not (self._postponed or throttle.holds_anybody):
+            return batch
+        directory = self._renewal.renew(ask=False)
+        return [incoming for incoming in batch if not self._put_off(incoming, throttle, directory)]
+
+    def _put_off(self, incoming: Incoming, throttle: Throttle, directory: Directory) -> bool:
+        """Put off a message of a throttled node; what there is no room for it sends again, it was not answered."""
+        who = sender(incoming.topic)
+        if who not in self._postponed and not throttle.is_spent(*who, at_ms=incoming.received_ms):
+            return False
+        if not incoming.topic.endswith(_TELEMETRY):
+            item = decode(incoming, directory)
+            if item is None or not has_to_wait(item):
+                return False
+        if not self._postponed.put(who, incoming):
             self._metrics.throttled.inc()
-            return None
+        return True
+
+    def _decode(self, incoming: Incoming, directory: Directory) -> Item | None:
+        item = decode(incoming, directory)
         if isinstance(item, RefusedItem):
-            self._charge(*sender(incoming.topic), 1, at_ms)
+            self._charge(*sender(incoming.topic), 1, incoming.received_ms)
         return item
 
     def _charge(self, site: str, node: str, unusable: int, at_ms: int) -> None:

@@ -1,7 +1,7 @@
-"""How much of what one node sends unusable is written down: beyond that the node waits, so that the others need not.
+"""How much of what one node sends unusable is taken as it comes; beyond that it waits, so that the others need not.
 
 What cannot be used costs the hub many times what a good record costs: it is looked at value by value and kept with its
-reason. Calls for help are never held up by this.
+reason. What a node sends beyond its limit is taken in the hub's spare time; calls for help are never held up by this.
 """
 
 from typing import Final, NamedTuple
@@ -14,8 +14,8 @@ class Limit(NamedTuple):
     per_s: int
 
 
-LIMIT: Final = Limit(burst=15_000, per_s=100)
-"""A day of a device that nobody registered is written down at once; from then on a fiftieth of what a core can do."""
+LIMIT: Final = Limit(burst=200, per_s=10)
+"""Some broken sensors are taken as they come; their fiftieth of a core is what the others do not miss."""
 
 
 class Allowance(NamedTuple):
@@ -52,7 +52,7 @@ class Throttle:
         return bool(self._allowances)
 
     def charge(self, site: str, node: str, unusable: int, *, at_ms: int) -> bool:
-        """Note what could not be used; tell whether this was the last that is written down for now."""
+        """Note what could not be used; tell whether this was the last that is taken as it comes."""
         former = self._allowances.get((site, node), Allowance(self._limit.burst, 0))
         allowance = self._allowances[site, node] = charged(former, unusable, at_ms, self._limit)
         return allowance.left < 1 <= refilled(former, at_ms, self._limit).left

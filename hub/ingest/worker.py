@@ -1,6 +1,7 @@
 """A consumer's thread: a bounded queue, batches by size, bytes and age, and shedding of telemetry when it is full."""
 
 import threading
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -27,6 +28,10 @@ QUEUE_MESSAGES: Final = 50_000
 QUEUE_BYTES: Final = 64_000_000
 RETRY_S: Final = 1.0
 """Pause after a commit that failed; nothing of it was acknowledged, the edges send again."""
+IDLE_S: Final = 0.1
+"""A consumer to whom nothing comes for so long has time for what throttled nodes sent."""
+SPARED: Final = 0.02
+"""The share of its time that a consumer has for throttled nodes while it is busy: they wait, but not for ever."""
 _TELEMETRY: Final = "/up/telemetry"
 
 
@@ -42,6 +47,7 @@ class Worker:
         metrics: Metrics,
         linger_s: float,
         retry_s: float = RETRY_S,
+        now_s: Callable[[], float] = monotonic_s,
     ) -> None:
         """Wire it; a batch is committed when nothing came for `linger_s`; 0: what waits goes at once.
 
@@ -53,16 +59,19 @@ class Worker:
         self._metrics = metrics
         self._linger_s = linger_s
         self._retry_s = retry_s
+        self._now_s = now_s
         self._queue: SimpleQueue[Incoming | None] = SimpleQueue()
         self._put_bytes = 0
         self._taken_bytes = 0
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._spares_from_s = 0.0
         self.pulse = Pulse()
 
     def start(self) -> None:
         """Begin to take messages."""
         self._metrics.measure(self._metrics.queue_messages.labels(self._name), self._queue.qsize)
+        self._metrics.measure(self._metrics.postponed.labels(self._name), lambda: self._pipeline.postponed)
         self._thread = threading.Thread(target=self._run, name=f"ingest-{self._name}", daemon=True)
         self._thread.start()
         self._source.start(self.deliver)
@@ -75,6 +84,8 @@ class Worker:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+            if self._pipeline.postponed:
+                log.warning("ingest.postponed_left", consumer=self._name, messages=self._pipeline.postponed)
 
     def deliver(self, incoming: Incoming) -> None:
         """Queue a message; telemetry is shed undecoded while the queue is full.
@@ -95,14 +106,15 @@ class Worker:
                 batch = self._next_batch()
                 if batch:
                     self._take(batch)
+                self._take_postponed(idle=not batch)
         finally:
             if not self._stopping.is_set():
                 self.pulse.step()  # this thread takes none any more
 
-    def _take(self, batch: list[Incoming]) -> None:
+    def _take(self, batch: list[Incoming], *, now: bool = False) -> None:
         self.pulse.step()
         try:
-            self._pipeline.process(batch)
+            self._pipeline.process(batch, now=now)
         except StorageError as error:
             log.error("ingest.commit_failed", consumer=self._name, messages=len(batch), reason=str(error))  # noqa: TRY400 one line says it
             self._stopping.wait(self._retry_s)
@@ -111,14 +123,30 @@ class Worker:
             self._stopping.wait(self._retry_s)
         self.pulse.rest()
 
+    def _take_postponed(self, *, idle: bool) -> None:
+        """Take what throttled nodes sent: all while nothing else comes, a small share of the time while much does."""
+        while self._pipeline.postponed and not self._stopping.is_set():
+            began_s = self._now_s()
+            if not idle and began_s < self._spares_from_s:
+                return
+            self._take(self._pipeline.take_postponed(), now=True)
+            ended_s = self._now_s()
+            self._spares_from_s = ended_s + (ended_s - began_s) * (1 - SPARED) / SPARED
+            if not self._queue.empty():
+                return
+
     def _next_batch(self) -> list[Incoming]:
-        first = self._queue.get()
+        """Return what came; nothing when the worker is to stop, or to see to what was postponed."""
+        try:
+            first = self._queue.get(timeout=IDLE_S if self._pipeline.postponed else None)
+        except Empty:
+            return []
         if first is None:
             return []
-        batch, full_at_s = [first], monotonic_s() + GATHER_S
+        batch, full_at_s = [first], self._now_s() + GATHER_S
         size, full = self._drain(batch, len(first.payload))
         # Sleeping the pause out wakes this thread once; waiting for the next message would wake it for each.
-        while not full and self._linger_s > 0 and size < LARGE_BYTES * len(batch) and monotonic_s() < full_at_s:
+        while not full and self._linger_s > 0 and size < LARGE_BYTES * len(batch) and self._now_s() < full_at_s:
             if self._stopping.wait(self._linger_s) or self._queue.empty():
                 break
             size, full = self._drain(batch, size)

@@ -38,6 +38,8 @@ SOS_MS: Final = 2_000
 PACE_S: Final = {True: 0.2, False: 0.0}
 """Between two batches: 250 a second beside the traffic that is measured, else as fast as the hub answers."""
 BACKLOG: Final = {True: 40_000, False: 2_000}
+COMES_TO_REST_S: Final = 120.0
+"""Within it a hub to which nobody else speaks has taken what it had put off."""
 ROUNDS: Final = {True: 3, False: 1}
 """How often the backlog is drained beside poison, and before and after without."""
 STEADY_RATE: Final = 200
@@ -98,6 +100,13 @@ class Stage:
         )
         self.edges.append(edge)
         return edge
+
+    def rest(self) -> None:
+        """Wait until the hub has taken what it had put off; AssertionError where it does not."""
+        until_s = time.monotonic() + COMES_TO_REST_S
+        while left := metric(self.hub.url, "linli_postponed_messages", consumer="rest"):
+            assert time.monotonic() < until_s, f"{left:.0f} messages are put off for ever"
+            time.sleep(0.2)
 
     def drain(self, number: int, readings: int, *, within_s: float = 120) -> float:
         """How long a good edge takes to get so many readings acknowledged."""
@@ -227,6 +236,7 @@ def _measure(stage: Stage, books: Books, poisons: list[Poison], *, backlog: int,
         if poisoner.stalled:
             return
         slowest_s, poisoned_s = max(slowest_s, poisoner.slowest_s), poisoned_s + poisoner.took_s
+        stage.rest()
         alone.append(stage.drain(10 * each + 3, backlog))
     books.figures |= {
         "drain_alone_s": [round(one, 2) for one in alone],
@@ -241,6 +251,7 @@ def _measure(stage: Stage, books: Books, poisons: list[Poison], *, backlog: int,
     if rounds > 1:
         steady = _steady(stage, books, poisons[:share])
         books.figures["steady_share_alone_and_beside"] = [round(one, 4) for one in steady]
+        stage.rest()
     if len(beside) != rounds:
         books.wrong.append("a good edge did not get its backlog through beside the poison")
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from hub.access.service import Access, new_passwords, token_secret
 from hub.access.tokens import Tokens
-from hub.api.application import Condition, Part, Services, attach
+from hub.api.application import Services, attach
 from hub.channels.apprise import check_address
 from hub.events import Event
 from hub.ids import new_hex, new_secret, new_ulid
@@ -22,6 +22,7 @@ from hub.metrics import Metrics
 from hub.people.person import Person, RoleHeld
 from hub.people.service import ensure_admin
 from hub.reactions import react
+from hub.readiness import Condition, Part
 from hub.storage.memory import MemoryTelemetryStore
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.tables import metadata

@@ -1,7 +1,7 @@
 """rest.md §6: liveness, readiness part by part, figures."""
 
-from hub.api.application import Condition, Part
 from hub.errors import StorageError
+from hub.readiness import Condition, Part
 from tests.integration.api.client import World
 
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from hub.api.server import bind
+from hub.api.listener import bind
 from hub.errors import HubError
 
 

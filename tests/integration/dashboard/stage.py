@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from hub.access.service import Access, new_passwords
 from hub.access.tokens import Tokens
-from hub.api.server import Server, bind
+from hub.api.listener import bind
+from hub.api.server import Server
 from hub.clock import WallClock
 from hub.dashboard.pages import router
 from hub.dashboard.ports import Pages

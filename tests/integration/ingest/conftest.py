@@ -187,6 +187,16 @@ class IngestHarness:
         topic = (address or NodeAddress("demo", node)).topic(channel)
         pipeline.process([Incoming(topic, payload, self.now_ms)])
 
+    def take_postponed(self) -> None:
+        """Take what was put off of throttled nodes, as a consumer with spare time does."""
+        pipeline = self.pipelines["rest"]
+        while pipeline.postponed:
+            pipeline.process(pipeline.take_postponed(), now=True)
+
+    def sample(self, name: str, labels: dict[str, str] | None = None) -> float | None:
+        """Return the value of a metric."""
+        return self.metrics.registry.get_sample_value(name, labels)
+
     def tell(self) -> None:
         """Have ingest hear that the registry changed, as a person's commit does."""
         with self.transactions.begin():

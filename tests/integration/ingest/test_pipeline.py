@@ -278,17 +278,31 @@ def test_a_node_that_sends_too_much_unusable_waits_and_what_calls_for_help_does_
     ingest.deliver(Channel.hello(Lane.EVENT), b"broken as well")
     ingest.send(Lane.TELEMETRY, 1, a_reading(fill_percent=10))
     refused = {"reason": "malformed_json"}
-    assert ingest.metrics.registry.get_sample_value("linli_messages_refused_total", refused) == BURST
-    assert fill_levels(ingest) == [], "its telemetry waits at its edge"
-    assert ingest.metrics.registry.get_sample_value("linli_messages_throttled_total") == 52
+    assert ingest.sample("linli_messages_refused_total", refused) == BURST
+    assert fill_levels(ingest) == []
+    assert ingest.pipelines["rest"].postponed == 52
     ingest.send(Lane.EVENT, 1, a_press())
     ingest.deliver(Channel.SOS, b"no JSON either")
     assert [type(event) for event in ingest.happened if isinstance(event, LifeSafetyHeard)] == [LifeSafetyHeard] * 2
     ingest.hello(Lane.TELEMETRY, 2)
     assert ingest.last_answer(Lane.TELEMETRY)["hw"] == 0, "it lives, and is answered"
-    ingest.now_ms += 60_000
+    ingest.take_postponed()
+    assert ingest.pipelines["rest"].postponed == 0
+    assert ingest.sample("linli_messages_refused_total", refused) == BURST + 52, "of what is unusable all is kept"
+    assert fill_levels(ingest) == [10], "and of what is good"
+    assert ingest.sample("linli_messages_throttled_total") == 0
+
+
+def test_what_a_node_sends_behind_its_postponed_messages_keeps_its_place(ingest: IngestHarness) -> None:
+    for number in range(BURST):
+        ingest.deliver(Channel.EVENT, b"broken %d" % number)
     ingest.send(Lane.TELEMETRY, 1, a_reading(fill_percent=10))
-    assert fill_levels(ingest) == [10]
+    ingest.now_ms += 60_000
+    ingest.send(Lane.TELEMETRY, 2, a_reading(fill_percent=20))
+    assert fill_levels(ingest) == [], "the first of them waits still"
+    ingest.take_postponed()
+    ingest.send(Lane.TELEMETRY, 3, a_reading(fill_percent=30))
+    assert sorted(fill_levels(ingest)) == [10, 20, 30]
 
 
 def test_records_that_cannot_be_used_count_as_messages_do_and_the_other_nodes_go_on(ingest: IngestHarness) -> None:
@@ -296,6 +310,7 @@ def test_records_that_cannot_be_used_count_as_messages_do_and_the_other_nodes_go
         ingest.send(Lane.TELEMETRY, first, *[a_reading(device="nobody")] * 100)
     ingest.send(Lane.TELEMETRY, BURST + 1, a_reading())
     assert ingest.lane(Lane.TELEMETRY).high_water == BURST
+    assert ingest.pipelines["rest"].postponed == 1
     ingest.send(Lane.TELEMETRY, 1, a_reading(device="nobody"), node="pi-2")
     assert ingest.lane(Lane.TELEMETRY, node="pi-2").quarantined == 1
 

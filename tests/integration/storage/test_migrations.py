@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Engine, inspect, text
 from hub.notification.outbox import NotificationState
 from hub.notification.receipts import NotificationQuery, ReceiptState, receipt_state
 from hub.storage.sql.engine import open_engine
-from hub.storage.sql.migrate import config_for, require_current, revisions, upgrade
+from hub.storage.sql.migrate import config_for, newest, require_current, revisions, upgrade
 from hub.storage.sql.notifications import SqlNotifications
 from hub.storage.sql.people import SqlPeople
 from hub.storage.sql.person_channels import SqlPersonChannels
+from hub.storage.sql.schema import NEWEST, is_newest
 from hub.storage.sql.tables import metadata
 
 FIRST = "0001"
@@ -92,6 +93,15 @@ def test_an_upgrade_runs_twice_without_harm(first: Engine) -> None:
     upgrade(first)
     with first.connect() as connection:
         assert len(SqlNotifications(connection).find(NotificationQuery())) == 2
+
+
+def test_a_start_asks_for_the_newest_schema_and_migrates_any_other(first: Engine, tmp_path: Path) -> None:
+    assert newest() == NEWEST
+    assert not is_newest(first)
+    upgrade(first)
+    assert is_newest(first)
+    with open_engine(f"sqlite:///{tmp_path / 'empty.db'}").connect() as empty:
+        assert not is_newest(empty.engine)
 
 
 def test_a_step_back_leaves_the_first_schema_and_its_rows(first: Engine) -> None:

@@ -1,15 +1,16 @@
 """A consumer under load: batches by size and age, telemetry shed and counted, everything else kept."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
 
+from hub.clock import monotonic_s
 from hub.errors import StorageError
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Deliver, Incoming
-from hub.ingest.worker import BATCH_MESSAGES, LARGE_BYTES, QUEUE_BYTES, Worker
+from hub.ingest.worker import BATCH_MESSAGES, LARGE_BYTES, QUEUE_BYTES, SPARED, Worker
 from hub.metrics import Metrics
 
 
@@ -34,8 +35,18 @@ class FakePipeline:
         self.entered = threading.Event()
         self.error: Exception | None = None
         self.done = threading.Semaphore(0)
+        self.waiting: list[Incoming] = []
+        """What was put off."""
 
-    def process(self, batch: Sequence[Incoming]) -> None:
+    @property
+    def postponed(self) -> int:
+        return len(self.waiting)
+
+    def take_postponed(self) -> list[Incoming]:
+        taken, self.waiting = self.waiting[:1], self.waiting[1:]
+        return taken
+
+    def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
         self.entered.set()
         assert self.gate.wait(10)
         self.batches.append(list(batch))
@@ -45,10 +56,12 @@ class FakePipeline:
             raise error
 
 
-def a_worker(pipeline: FakePipeline, *, linger_s: float = 0.0) -> tuple[Worker, FakeSource, Metrics]:
+def a_worker(
+    pipeline: FakePipeline, *, linger_s: float = 0.0, now_s: Callable[[], float] = monotonic_s
+) -> tuple[Worker, FakeSource, Metrics]:
     source, metrics = FakeSource(), Metrics()
     into = cast("Pipeline", pipeline)
-    made = Worker("rest", source=source, pipeline=into, metrics=metrics, linger_s=linger_s, retry_s=0.0)
+    made = Worker("rest", source=source, pipeline=into, metrics=metrics, linger_s=linger_s, retry_s=0.0, now_s=now_s)
     return made, source, metrics
 
 
@@ -151,6 +164,41 @@ def test_a_batch_that_fails_stops_nobody(error: Exception) -> None:
     assert pipeline.done.acquire(timeout=5)
     worker.stop()
     assert len(pipeline.batches) == 2
+
+
+def test_what_was_put_off_is_taken_while_nothing_else_comes() -> None:
+    pipeline = FakePipeline()
+    worker, _, _ = a_worker(pipeline)
+    pipeline.waiting = [a_message("event", b"%d" % number) for number in range(30)]
+    worker.start()
+    for _ in range(30):
+        assert pipeline.done.acquire(timeout=5)
+    worker.stop()
+    assert [message.payload for (message,) in pipeline.batches] == [b"%d" % number for number in range(30)]
+
+
+def test_a_busy_worker_takes_little_of_what_was_put_off_but_some() -> None:
+    now_s = 0.0
+
+    class SlowPipeline(FakePipeline):
+        """Every batch takes a hundredth of a second, and there is always another."""
+
+        def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
+            nonlocal now_s
+            now_s += 0.01
+            worker.deliver(a_message("event", b"good"))
+            super().process(batch, now=now)
+
+    pipeline = SlowPipeline()
+    worker, _, _ = a_worker(pipeline, now_s=lambda: now_s)
+    pipeline.waiting = [a_message("event", b"put off")] * 1_000
+    worker.deliver(a_message("event", b"good"))
+    worker.start()
+    for _ in range(1_000):
+        assert pipeline.done.acquire(timeout=5)
+    worker.stop()
+    put_off = sum(message.payload == b"put off" for batch in pipeline.batches for message in batch)
+    assert 0.9 * SPARED <= put_off / len(pipeline.batches) <= 1.1 * SPARED
 
 
 def test_stopping_twice_is_no_fault() -> None:

@@ -1,0 +1,46 @@
+"""The interpreter under the hub: when its collector looks, how its threads change places, what memory it gives back."""
+
+import ctypes
+import gc
+import sys
+from contextlib import suppress
+from typing import Final
+
+GARBAGE_ALLOCATIONS: Final = 50_000
+"""New objects before the collector looks: more than a batch holds at once of what it forgets anyway."""
+SWITCH_S: Final = 0.0005
+"""How long a thread may keep another waiting for its turn (Python's own default is ten times that)."""
+TIDY_EVERY_S: Final = 60.0
+_M_ARENA_MAX: Final = -8
+"""Of glibc's malloc.h."""
+_ARENAS: Final = 2
+
+
+def prepare() -> None:
+    """Suit it to the start, before the imports: at its defaults the collector would take a tenth of them.
+
+    Threads change places sooner, for an SOS asks for its turn some fifty times on its way through one commit, beside
+    telemetry that never pauses, or pages that are loaded still. They share two arenas of memory: each would keep that
+    of its own busiest moment.
+    """
+    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 50)
+    sys.setswitchinterval(SWITCH_S)
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def settle() -> None:
+    """Suit it to long runs of short batches.
+
+    The collector leaves alone what is loaded now (registry, code). Since the start it looks at new objects only when a
+    batch has let go of them: at its defaults it takes two fifths of the hot path.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def tidy() -> None:
+    """Collect what circles keep, which `prepare` would leave for hours, and give free memory back to the system."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
