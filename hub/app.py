@@ -33,7 +33,7 @@ from hub.ingest.renewal import Renewal
 from hub.ingest.simulated_time import CLOCK_MARK, SimulatedTime
 from hub.ingest.store_trouble import StoreTrouble
 from hub.ingest.supervision import Supervisor
-from hub.ingest.worker import Worker
+from hub.ingest.worker import Business, Worker
 from hub.jobs.dispatcher import Attempt, Dispatcher
 from hub.jobs.scheduler import Scheduler
 from hub.jobs.sweeps import Sweeps
@@ -214,7 +214,7 @@ class Hub:
 
     def _start_workers(self, ingest: _Ingest, connections: list[Connection | TwoWays], identity: Identity) -> None:
         transactions, clock = ingest.transactions, ingest.clock
-        simulated = _simulated(ingest)
+        simulated, business = _simulated(ingest), Business()
         for connection in connections:
             acknowledger = Acknowledger(
                 identity=identity, publisher=connection, transactions=transactions, now_ms=clock.now_ms
@@ -238,6 +238,7 @@ class Hub:
                 pipeline=pipeline,
                 metrics=self.metrics,
                 linger_s=0.0 if life_safety else LINGER_S,
+                business=business,
             )
             if simulated is None:  # else a batch may be the work of simulated weeks
                 self._pulses[f"ingest-{connection.name}"] = worker.pulse

@@ -101,10 +101,13 @@ def sender(topic: str) -> tuple[str, str]:
 
 
 def has_to_wait(item: Item) -> bool:
-    """Tell whether a throttled node's message is left for later: neither what calls for help nor what says it lives."""
+    """Tell whether a throttled node's message is left for later: neither what calls for help nor what says it lives.
+
+    What came where calls come and cannot be read is left too: what the node sent before it has raised that alarm.
+    """
     if isinstance(item, LaneItem):
         return not any(isinstance(one, Event) and one.event in LIFE_SAFETY for one in item.message.records)
-    return isinstance(item, RefusedItem) and not item.life_safety
+    return isinstance(item, RefusedItem)
 
 
 def said_now_ms(item: Item) -> int | None:

@@ -35,7 +35,7 @@ from hub.ingest.renewal import Renewal
 from hub.ingest.simulated_time import SimulatedTime
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Heard, Supervisor
-from hub.ingest.throttle import LIMIT, Limit, Throttle
+from hub.ingest.throttle import LIMIT, SOS_LIMIT, Limit, Throttle
 from hub.ingest.tracks import Tracks
 from hub.metrics import Metrics
 from hub.telemetry.point import LaneBatch, LaneKey
@@ -71,7 +71,7 @@ class Pipeline:
         metrics: Metrics,
         now_ms: Callable[[], int],
         simulated: SimulatedTime | None = None,
-        throttled_by: Limit = LIMIT,
+        throttled_by: Limit | None = None,
     ) -> None:
         """Wire a pipeline named after its consumer: `sos` goes before everybody at the state's gate.
 
@@ -89,7 +89,8 @@ class Pipeline:
         self._lanes: dict[LaneKey, LaneState] = {}
         self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
-        self._throttle = None if consumer == Lane.SOS or simulated is not None else Throttle(throttled_by)
+        limit = throttled_by or (SOS_LIMIT if consumer == Lane.SOS else LIMIT)
+        self._throttle = None if simulated is not None else Throttle(limit)
         self._postponed = Postponed()
 
     @property
@@ -153,12 +154,16 @@ class Pipeline:
         who = sender(incoming.topic)
         if who not in self._postponed and not throttle.is_spent(*who, at_ms=incoming.received_ms):
             return False
+        item = None
         if not incoming.topic.endswith(_TELEMETRY):
             item = decode(incoming, directory)
             if item is None or not has_to_wait(item):
                 return False
-        if not self._postponed.put(who, incoming):
-            self._metrics.throttled.inc()
+        if self._postponed.put(who, incoming):
+            return True
+        if isinstance(item, RefusedItem) and item.life_safety:
+            return False
+        self._metrics.throttled.inc()
         return True
 
     def _decode(self, incoming: Incoming, directory: Directory) -> Item | None:

@@ -1,7 +1,8 @@
 """How much of what one node sends unusable is taken as it comes; beyond that it waits, so that the others need not.
 
 What cannot be used costs the hub many times what a good record costs: it is looked at value by value and kept with its
-reason. What a node sends beyond its limit is taken in the hub's spare time; calls for help are never held up by this.
+reason. What a node sends beyond its limit is taken in the hub's spare time; a call for help that can be read is never
+held up by this, and what cannot be read has raised its alarm long before the limit.
 """
 
 from typing import Final, NamedTuple
@@ -16,6 +17,8 @@ class Limit(NamedTuple):
 
 LIMIT: Final = Limit(burst=200, per_s=10)
 """Some broken sensors are taken as they come; their fiftieth of a core is what the others do not miss."""
+SOS_LIMIT: Final = Limit(burst=20, per_s=1)
+"""Where calls come each of these is an alarm and a commit by itself; after some the people on duty know."""
 
 
 class Allowance(NamedTuple):

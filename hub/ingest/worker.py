@@ -1,7 +1,9 @@
 """A consumer's thread: a bounded queue, batches by size, bytes and age, and shedding of telemetry when it is full."""
 
+import math
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -28,11 +30,18 @@ QUEUE_MESSAGES: Final = 50_000
 QUEUE_BYTES: Final = 64_000_000
 RETRY_S: Final = 1.0
 """Pause after a commit that failed; nothing of it was acknowledged, the edges send again."""
-IDLE_S: Final = 0.1
-"""A consumer to whom nothing comes for so long has time for what throttled nodes sent."""
+IDLE_S: Final = 1.0
+"""Consumers to none of whom anything comes for so long have time for what throttled nodes sent."""
 SPARED: Final = 0.02
-"""The share of its time that a consumer has for throttled nodes while it is busy: they wait, but not for ever."""
+"""The share of its time that a consumer has for throttled nodes while one is busy: they wait, but not for ever."""
 _TELEMETRY: Final = "/up/telemetry"
+
+
+@dataclass(slots=True)
+class Business:
+    """When one of a hub's consumers last had something to do; they share the machine."""
+
+    last_s: float = -math.inf
 
 
 class Worker:
@@ -46,6 +55,7 @@ class Worker:
         pipeline: Pipeline,
         metrics: Metrics,
         linger_s: float,
+        business: Business,
         retry_s: float = RETRY_S,
         now_s: Callable[[], float] = monotonic_s,
     ) -> None:
@@ -58,6 +68,7 @@ class Worker:
         self._pipeline = pipeline
         self._metrics = metrics
         self._linger_s = linger_s
+        self._business = business
         self._retry_s = retry_s
         self._now_s = now_s
         self._queue: SimpleQueue[Incoming | None] = SimpleQueue()
@@ -106,7 +117,8 @@ class Worker:
                 batch = self._next_batch()
                 if batch:
                     self._take(batch)
-                self._take_postponed(idle=not batch)
+                    self._business.last_s = self._now_s()
+                self._take_postponed()
         finally:
             if not self._stopping.is_set():
                 self.pulse.step()  # this thread takes none any more
@@ -123,11 +135,11 @@ class Worker:
             self._stopping.wait(self._retry_s)
         self.pulse.rest()
 
-    def _take_postponed(self, *, idle: bool) -> None:
+    def _take_postponed(self) -> None:
         """Take what throttled nodes sent: all while nothing else comes, a small share of the time while much does."""
         while self._pipeline.postponed and not self._stopping.is_set():
             began_s = self._now_s()
-            if not idle and began_s < self._spares_from_s:
+            if began_s < min(self._business.last_s + IDLE_S, self._spares_from_s):
                 return
             self._take(self._pipeline.take_postponed(), now=True)
             ended_s = self._now_s()

@@ -37,11 +37,11 @@ LEAST_SHARE: Final = 0.95
 SOS_MS: Final = 2_000
 PACE_S: Final = {True: 0.2, False: 0.0}
 """Between two batches: 250 a second beside the traffic that is measured, else as fast as the hub answers."""
-BACKLOG: Final = {True: 40_000, False: 2_000}
+BACKLOG: Final = {True: 60_000, False: 2_000}
 COMES_TO_REST_S: Final = 120.0
 """Within it a hub to which nobody else speaks has taken what it had put off."""
-ROUNDS: Final = {True: 3, False: 1}
-"""How often the backlog is drained beside poison, and before and after without."""
+ROUNDS: Final = {True: 5, False: 1}
+"""How often the backlog is drained beside poison, and before and after without: a machine's pace comes and goes."""
 STEADY_RATE: Final = 200
 STEADY_S: Final = 8.0
 
@@ -104,7 +104,7 @@ class Stage:
     def rest(self) -> None:
         """Wait until the hub has taken what it had put off; AssertionError where it does not."""
         until_s = time.monotonic() + COMES_TO_REST_S
-        while left := metric(self.hub.url, "linli_postponed_messages", consumer="rest"):
+        while left := metric(self.hub.url, "linli_postponed_messages"):
             assert time.monotonic() < until_s, f"{left:.0f} messages are put off for ever"
             time.sleep(0.2)
 
@@ -143,12 +143,15 @@ class Stage:
 class Poisoner(Thread):
     """Sends poison, and asks for an answer to a hello between batches; `wrong` where none comes."""
 
-    def __init__(self, stage: Stage, books: Books, poisons: list[Poison], *, pace_s: float) -> None:
+    def __init__(self, stage: Stage, books: Books, poisons: list[Poison], *, pace_s: float, heard: bool = True) -> None:
+        """`heard`: on the channels that the hub listens to; else the machine has the same work, and the hub none."""
         super().__init__(name="poisoner", daemon=True)
         self._pace_s = pace_s
+        self._heard = heard
         self._node: Node = stage.bad
         self._books = books
         self._poisons = poisons
+        self._sent: list[Poison] = []
         self.enough = Event()
         self.slowest_s = 0.0
         self.took_s = 0.0
@@ -159,14 +162,16 @@ class Poisoner(Thread):
         due_s = began_s + self._pace_s
         for number, poison in enumerate(self._poisons, 1):
             link = self._node.sos if poison.channel.lane is Lane.SOS else self._node.rest
-            link.publish(self._node.topic(poison.channel), poison.payload)
-            self._books.sent[poison.kind] += 1
-            self._books.by_kind[_outcome(poison)] += 1
+            link.publish(self._node.topic(poison.channel if self._heard else Channel.REPORTED), poison.payload)
+            self._sent.append(poison)
             at_rest = number % AT_ONCE == 0 or number == len(self._poisons)
             if at_rest and (not self._asks() or self.enough.wait(max(0.0, due_s - time.monotonic()))):
                 break
             due_s += self._pace_s if at_rest else 0.0
         self.took_s = time.monotonic() - began_s
+        if self._heard:
+            self._books.sent.update(poison.kind for poison in self._sent)
+            self._books.by_kind.update(map(_outcome, self._sent))
 
     def _asks(self) -> bool:
         for lane in ("event", "sos"):
@@ -175,7 +180,7 @@ class Poisoner(Thread):
                 self._node.hello(lane, timeout_s=ANSWERED_S)
             except (AssertionError, TimeoutError) as error:
                 self.stalled = True
-                self._books.wrong.append(f"stall after {sum(self._books.sent.values())} poisons: {error}")
+                self._books.wrong.append(f"stall after {len(self._sent)} poisons: {error}")
                 return False
             self.slowest_s = max(self.slowest_s, time.monotonic() - asked_s)
             for link in (self._node.rest, self._node.sos):
@@ -222,27 +227,28 @@ def play(seed: int, *, number: int, backlog: int, rounds: int, mutant: str | Non
 
 
 def _measure(stage: Stage, books: Books, poisons: list[Poison], *, backlog: int, rounds: int) -> None:
-    calm = [stage.press() for _ in range(5)]
-    alone: list[float] = []
-    beside: list[float] = []
+    alone: list[float | None] = []
+    beside: list[float | None] = []
+    calm: list[float] = []
     presses: list[float] = []
     slowest_s = poisoned_s = 0.0
     share = len(poisons) // rounds
     for each in range(rounds):
-        alone.append(stage.drain(10 * each + 1, backlog))
-        poisoner = Poisoner(stage, books, poisons[each * share : (each + 1) * share], pace_s=PACE_S[rounds > 1])
-        poisoner.start()
-        beside += _drain_beside(stage, poisoner, 10 * each + 2, backlog, presses)
-        if poisoner.stalled:
-            return
-        slowest_s, poisoned_s = max(slowest_s, poisoner.slowest_s), poisoned_s + poisoner.took_s
-        stage.rest()
-        alone.append(stage.drain(10 * each + 3, backlog))
+        brewed, pace_s = poisons[each * share : (each + 1) * share], PACE_S[rounds > 1]
+        for number, heard in enumerate((False, True, False)):
+            times, called = (beside, presses) if heard else (alone, calm)
+            poisoner = Poisoner(stage, books, brewed, pace_s=pace_s, heard=heard)
+            times.append(_drain(stage, 10 * each + number, backlog, called, poisoner))
+            if poisoner.stalled:
+                return
+            if heard:
+                slowest_s, poisoned_s = max(slowest_s, poisoner.slowest_s), poisoned_s + poisoner.took_s
+            stage.rest()
     books.figures |= {
-        "drain_alone_s": [round(one, 2) for one in alone],
-        "drain_beside_poison_s": [round(one, 2) for one in beside],
-        "good_share": round(median(alone) / median(beside), 3) if beside else 0.0,
-        "sos_calm_ms": [round(one) for one in calm],
+        "drain_alone_s": [one and round(one, 2) for one in alone],
+        "drain_beside_poison_s": [one and round(one, 2) for one in beside],
+        "good_share": _share(alone, beside),
+        "sos_calm_ms_max": round(max(calm)),
         "sos_beside_poison_ms_max": round(max(presses)),
         "sos_beside_poison_ms_median": round(median(presses)),
         "slowest_hello_s": round(slowest_s, 2),
@@ -252,12 +258,19 @@ def _measure(stage: Stage, books: Books, poisons: list[Poison], *, backlog: int,
         steady = _steady(stage, books, poisons[:share])
         books.figures["steady_share_alone_and_beside"] = [round(one, 4) for one in steady]
         stage.rest()
-    if len(beside) != rounds:
+    if None in alone or None in beside:
         books.wrong.append("a good edge did not get its backlog through beside the poison")
 
 
-def _drain_beside(stage: Stage, poisoner: Poisoner, number: int, backlog: int, presses: list[float]) -> list[float]:
-    """Drain a backlog and call for help while poison is sent; the time it took, nothing where it did not end."""
+def _share(alone: list[float | None], beside: list[float | None]) -> float:
+    """The speed beside poison, of that just before and after: the median over the rounds, 0 where one did not end."""
+    rounds = zip(alone[::2], beside, alone[1::2], strict=True)
+    shares = [(before + after) / 2 / took if before and took and after else 0.0 for before, took, after in rounds]
+    return round(median(shares), 3)
+
+
+def _drain(stage: Stage, number: int, backlog: int, presses: list[float], poisoner: Poisoner) -> float | None:
+    """Drain a backlog and call for help beside the poisoner; the seconds of the drain, None where it did not end."""
     drained: list[float] = []
 
     def drain() -> None:
@@ -266,10 +279,11 @@ def _drain_beside(stage: Stage, poisoner: Poisoner, number: int, backlog: int, p
 
     drainer = Thread(target=drain, daemon=True)
     drainer.start()
+    poisoner.start()
     while not poisoner.stalled and (drainer.is_alive() or poisoner.is_alive()):
         presses.append(stage.press())
         time.sleep(0.2)
-    return drained
+    return drained[0] if drained else None
 
 
 def _steady(stage: Stage, books: Books, poisons: list[Poison]) -> list[float]:

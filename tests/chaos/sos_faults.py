@@ -22,7 +22,7 @@ from tests.chaos.wearers import Latency, Limits, Press, Scene, Wearers, during, 
 from tests.guarantees.guarantee import Control, Guarantee, Run
 
 LIMITS: Final = Limits(p50_ms=None, p99_ms=5_000, longest_ms=10_000)
-WAY_LIMITS: Final = Limits(p50_ms=None, p99_ms=None, longest_ms=30_000)
+WAY_LIMITS: Final = Limits(p50_ms=None, p99_ms=None, longest_ms=15_000)
 """A connection that swallows everything ends by its keepalive (10 s, and half of it); the second path and the siren of
 G6 are there for that."""
 KILL_EVERY_S: Final = 1.2

@@ -187,9 +187,9 @@ class IngestHarness:
         topic = (address or NodeAddress("demo", node)).topic(channel)
         pipeline.process([Incoming(topic, payload, self.now_ms)])
 
-    def take_postponed(self) -> None:
+    def take_postponed(self, consumer: str = "rest") -> None:
         """Take what was put off of throttled nodes, as a consumer with spare time does."""
-        pipeline = self.pipelines["rest"]
+        pipeline = self.pipelines[consumer]
         while pipeline.postponed:
             pipeline.process(pipeline.take_postponed(), now=True)
 

@@ -305,6 +305,21 @@ def test_what_a_node_sends_behind_its_postponed_messages_keeps_its_place(ingest:
     assert sorted(fill_levels(ingest)) == [10, 20, 30]
 
 
+def test_where_calls_come_what_cannot_be_read_waits_once_its_alarm_is_up_and_calls_do_not(
+    ingest: IngestHarness,
+) -> None:
+    for number in range(BURST + 50):
+        ingest.deliver(Channel.SOS, b"broken %d" % number)
+    assert ingest.pipelines["sos"].postponed == 50
+    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == BURST
+    ingest.send(Lane.SOS, 1, a_press())
+    heard = [event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]
+    assert (len(heard), heard[-1].ref) == (BURST + 1, "band-1:1")
+    ingest.take_postponed("sos")
+    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == BURST + 51
+    assert ingest.sample("linli_messages_throttled_total") == 0
+
+
 def test_records_that_cannot_be_used_count_as_messages_do_and_the_other_nodes_go_on(ingest: IngestHarness) -> None:
     for first in range(1, BURST + 1, 100):
         ingest.send(Lane.TELEMETRY, first, *[a_reading(device="nobody")] * 100)

@@ -10,7 +10,7 @@ from hub.clock import monotonic_s
 from hub.errors import StorageError
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Deliver, Incoming
-from hub.ingest.worker import BATCH_MESSAGES, LARGE_BYTES, QUEUE_BYTES, SPARED, Worker
+from hub.ingest.worker import BATCH_MESSAGES, LARGE_BYTES, QUEUE_BYTES, SPARED, Business, Worker
 from hub.metrics import Metrics
 
 
@@ -57,11 +57,23 @@ class FakePipeline:
 
 
 def a_worker(
-    pipeline: FakePipeline, *, linger_s: float = 0.0, now_s: Callable[[], float] = monotonic_s
+    pipeline: FakePipeline,
+    *,
+    linger_s: float = 0.0,
+    now_s: Callable[[], float] = monotonic_s,
+    business: Business | None = None,
 ) -> tuple[Worker, FakeSource, Metrics]:
     source, metrics = FakeSource(), Metrics()
-    into = cast("Pipeline", pipeline)
-    made = Worker("rest", source=source, pipeline=into, metrics=metrics, linger_s=linger_s, retry_s=0.0, now_s=now_s)
+    made = Worker(
+        "rest",
+        source=source,
+        pipeline=cast("Pipeline", pipeline),
+        metrics=metrics,
+        linger_s=linger_s,
+        business=business or Business(),
+        retry_s=0.0,
+        now_s=now_s,
+    )
     return made, source, metrics
 
 
@@ -175,6 +187,17 @@ def test_what_was_put_off_is_taken_while_nothing_else_comes() -> None:
         assert pipeline.done.acquire(timeout=5)
     worker.stop()
     assert [message.payload for (message,) in pipeline.batches] == [b"%d" % number for number in range(30)]
+
+
+def test_what_was_put_off_waits_while_another_consumer_is_busy() -> None:
+    pipeline, business = FakePipeline(), Business(last_s=monotonic_s() + 1_000)
+    worker, _, _ = a_worker(pipeline, business=business)
+    pipeline.waiting = [a_message("event")] * 2
+    worker.start()
+    assert pipeline.done.acquire(timeout=5), "a small share of the time is theirs"
+    business.last_s = monotonic_s() - 1_000
+    assert pipeline.done.acquire(timeout=5)
+    worker.stop()
 
 
 def test_a_busy_worker_takes_little_of_what_was_put_off_but_some() -> None:
