@@ -296,14 +296,10 @@ class Loop:
                 self._courier.connected(LANES[link], moment, largest_packet=largest)
                 if link is LinkName.SOS:
                     self._memory.connected(moment)
-            case LinkDown(link=link, reason=reason, refused=refused):
+            case LinkDown(link=link, reason=reason):
                 if self._told.get(link) != reason:
                     self._told[link] = reason
-                    _log.log(
-                        logging.ERROR if refused else logging.WARNING,
-                        "link.refused" if refused else "link.down",
-                        extra={"link": link, "why": reason} | ({"hint": "check broker.password"} if refused else {}),
-                    )
+                    _tell_down(event)
                 if link is LinkName.SECOND:
                     self._second.disconnected(moment)
                     return
@@ -358,3 +354,12 @@ class Loop:
 def presence(address: NodeAddress, state: PresenceState, *, boot: str, version: str) -> tuple[str, bytes]:
     """The retained topic and payload that tell a node's presence."""
     return address.topic(Channel.STATUS), encode(Status(state=state, boot=boot, version=version))
+
+
+def _tell_down(event: LinkDown) -> None:
+    told = {"link": event.link, "why": event.reason}
+    if not event.refused:
+        _log.warning("link.down", extra=told)
+        return
+    key = "second_path.broker.password" if event.link is LinkName.SECOND else "broker.password"
+    _log.error("link.refused", extra={**told, "hint": f"check {key}"})

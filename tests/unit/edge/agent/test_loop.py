@@ -220,6 +220,17 @@ def test_birth_is_told_on_every_connect(node: Node) -> None:
     assert b'"online"' in node.retained[0]
 
 
+@pytest.mark.parametrize(
+    ("link", "key"), [(LinkName.SOS, "broker.password"), (LinkName.SECOND, "second_path.broker.password")]
+)
+def test_who_is_refused_is_told_once_which_password_to_check(
+    node: Node, caplog: pytest.LogCaptureFixture, link: LinkName, key: str
+) -> None:
+    node.at(0, LinkDown(link, "Not authorized", refused=True), LinkDown(link, "Not authorized", refused=True))
+    told = [vars(record) for record in caplog.records if record.msg == "link.refused"]
+    assert [(one["link"], one["why"], one["hint"]) for one in told] == [(link, "Not authorized", f"check {key}")]
+
+
 def test_readings_are_committed_together_at_the_latest_after_the_group_time(node: Node) -> None:
     node.at(1_000, sampled(1))
     node.at(1_100, sampled(2))
