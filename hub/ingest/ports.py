@@ -180,7 +180,7 @@ class PressRepository(Protocol):
     """What the wearers of a node are told."""
 
     def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
-        """Return the receipts of the node's SOS that are open or closed less than 10 min ago."""
+        """Return the receipts of the node's newest SOS that are open or closed less than 10 min ago."""
         ...
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select
 from hub.alerts.alert import Press
 from hub.alerts.lifecycle import MERGE_MS
 from hub.alerts.ports import HeardPress
-from hub.alerts.receipts import PressProgress, receipt
+from hub.alerts.receipts import MOST_RECEIPTS, PressProgress, receipt
 from hub.storage.sql.prepared import Prepared, insertion
 from hub.storage.sql.tables import alerts, people, sos_presses, work_orders
 from hub.workorders.order import OrderState
@@ -60,7 +60,8 @@ _RECEIPTS: Final = Prepared(
         sos_presses.c.seq.is_not(None),
         or_(alerts.c.closed_at_ms.is_(None), alerts.c.closed_at_ms > bindparam("closed_before_ms")),
     )
-    .order_by(sos_presses.c.id)
+    .order_by(sos_presses.c.id.desc())
+    .limit(MOST_RECEIPTS)
 )
 
 
@@ -112,9 +113,10 @@ class SqlPresses:
         ]
 
     def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
-        """Return the stages of the node's presses, oldest first; of a record that came twice, under its newest seq."""
+        """Return the stages of the node's newest presses, oldest first; of one that came twice, under its newest seq."""
         names = {"of_site": site, "of_node": node, "closed_before_ms": at_ms - MERGE_MS}
-        newest = {(row.event, row.device, row.ref): row for row in _RECEIPTS.all(self._connection, names)}
+        rows = reversed(_RECEIPTS.all(self._connection, names))
+        newest = {(row.event, row.device, row.ref): row for row in rows}
         return [
             receipt(
                 PressProgress(

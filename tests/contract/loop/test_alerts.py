@@ -6,6 +6,7 @@ from msgspec import structs
 
 from hub.alerts.alert import AlertLogEntry, AlertState, AlertStep, SosOutcome
 from hub.alerts.ports import AlertQuery, HeardPress
+from hub.alerts.receipts import MOST_RECEIPTS
 from hub.errors import ConflictError, StaleVersionError
 from hub.vocabulary import FaultCode, Severity
 from hub.workorders.order import OrderState
@@ -206,6 +207,13 @@ class TestPresses:
         stores.presses.add(press(alert(1).id, "b:4", seq=None))
         assert [told.ref for told in stores.presses.receipts("demo", "pi-1", 699_999)] == ["b:1"]
         assert stores.presses.receipts("demo", "pi-1", 700_000) == []
+
+    def test_of_a_button_that_hangs_the_newest_presses_are_listed(self, stores: Repositories) -> None:
+        stores.alerts.add(alert(1, code=SOS))
+        for number in range(MOST_RECEIPTS + 2):
+            stores.presses.add(press(alert(1).id, f"b:{number}", seq=number + 1))
+        told = stores.presses.receipts("demo", "pi-1", 5_000)
+        assert [one.seq for one in told] == list(range(3, MOST_RECEIPTS + 3))
 
     def test_a_record_that_moved_to_a_new_epoch_is_listed_once_under_its_new_seq(self, stores: Repositories) -> None:
         stores.alerts.add(alert(1, code=SOS))
