@@ -7,8 +7,8 @@ from protocols.ack import SosReceipt, SosStage
 from protocols.instant import format_ms
 
 MOST_RECEIPTS: Final = 700
-"""The newest of a node: an answer must fit into an MQTT packet of 256 KiB and into the time of a call, also when a button
-hangs and calls every few seconds. `wire.md` names no limit."""
+"""The newest of a node: an answer must fit into an MQTT packet of 256 KiB and into the time of a call, also when a
+button hangs and calls every few seconds. `wire.md` names no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ class SqlPresses:
         ]
 
     def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
-        """Return the stages of the node's newest presses, oldest first; of one that came twice, under its newest seq."""
+        """Return the stages of the node's newest presses, oldest first; of one that came twice, its newest seq."""
         names = {"of_site": site, "of_node": node, "closed_before_ms": at_ms - MERGE_MS}
         rows = reversed(_RECEIPTS.all(self._connection, names))
         newest = {(row.event, row.device, row.ref): row for row in rows}
