@@ -1,8 +1,8 @@
 """communicationFailure: nothing was heard of a device for several of its expected intervals, by the hub's own clock.
 
 Silence counts only while the hub listens. A device is accused only when a node that hears it has itself been heard
-since the deadline; when all of those nodes are offline they explain the silence, and when one returns the device gets
-its full grace anew.
+since the deadline, and where it was away till then, also after it had time to bring what it held; when all of those
+nodes are offline they explain the silence, and when one returns the device gets its full grace anew.
 """
 
 from collections.abc import Iterable, Mapping
@@ -189,10 +189,7 @@ def _judge_supervised(
         return _same_or(contact, contact._replace(due_ms=deadline_ms, quiet_ms=None))
     spoken_ms = max((node.last_heard_ms for node in nodes), default=at_ms)
     if spoken_ms < deadline_ms:
-        if all(node.offline for node in nodes):
-            return contact._replace(silence=Silence.EXPLAINED, due_ms=at_ms + RECHECK_MS, quiet_ms=None)
-        patience_ms = max(POSTPONE_MS, (at_ms - deadline_ms) // POSTPONE_SHARE)
-        return contact._replace(due_ms=at_ms + patience_ms, quiet_ms=spoken_ms)
+        return _postponed(contact, nodes, since_ms=deadline_ms, quiet_ms=spoken_ms, at_ms=at_ms)
     quiet_ms = contact.quiet_ms
     if quiet_ms is not None and quiet_ms < deadline_ms and spoken_ms - quiet_ms > grace_ms:
         # The node itself was not heard for longer than the device may be silent: what it held comes first.
@@ -201,7 +198,19 @@ def _judge_supervised(
         patience_ms = quiet_ms + min(grace_ms, BACKLOG_MS)
         if at_ms < patience_ms:
             return _same_or(contact, contact._replace(due_ms=patience_ms, quiet_ms=quiet_ms))
+        if spoken_ms < patience_ms:  # it came back for a moment, and what it held did not
+            return _postponed(contact, nodes, since_ms=patience_ms, quiet_ms=quiet_ms, at_ms=at_ms)
     return contact._replace(silence=Silence.SILENT, due_ms=None, quiet_ms=None)
+
+
+def _postponed(
+    contact: DeviceContact, nodes: list[NodeContact], *, since_ms: int, quiet_ms: int, at_ms: int
+) -> DeviceContact:
+    """Judge it when one of its nodes speaks after `since_ms`, or explain its silence by theirs."""
+    if all(node.offline for node in nodes):
+        return contact._replace(silence=Silence.EXPLAINED, due_ms=at_ms + RECHECK_MS, quiet_ms=None)
+    patience_ms = max(POSTPONE_MS, (at_ms - since_ms) // POSTPONE_SHARE)
+    return contact._replace(due_ms=at_ms + patience_ms, quiet_ms=quiet_ms)
 
 
 def _hearers(contact: DeviceContact, registered_node: str | None) -> list[str]:

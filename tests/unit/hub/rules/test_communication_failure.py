@@ -127,15 +127,25 @@ class TestNode:
         story.at(40).node_speaks().wake().expect_nothing()
         story.at(41).node_speaks().wake().expect_nothing()
         story.at(42.9).wake().expect_nothing()
-        story.at(43).wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
+        story.at(43).node_speaks().wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
 
-    def test_waits_ten_seconds_at_most_for_what_the_node_held(self, tell: Tell) -> None:
+    def test_waits_ten_seconds_at_most_for_what_a_node_held_that_goes_on_speaking(self, tell: Tell) -> None:
         story = tell(interval_s=20)
         story.at(0).fill(10).expect_nothing()
         story.at(60).wake().expect_nothing()
         story.at(80).node_speaks().wake().expect_nothing()
         assert story.due == 90
-        story.at(90).wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
+        story.at(90).node_speaks().wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
+
+    def test_is_not_its_own_when_the_node_came_back_for_a_moment_only(self, tell: Tell) -> None:
+        """It said hello, and its link was gone before it brought what it held."""
+        story = tell(interval_s=20)
+        story.at(0).fill(10).expect_nothing()
+        story.at(60).wake().expect_nothing()
+        story.at(80).node_speaks().wake().expect_nothing()
+        story.at(90).wake().expect_nothing()
+        assert story.due == 91
+        story.at(91).node_dies().wake().expect_raised(SILENT, EXPLAINED, parent="pi")
 
     def test_is_explained_by_it_and_looked_at_again(self, tell: Tell) -> None:
         story = dead_node(tell(interval_s=60))
