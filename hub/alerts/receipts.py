@@ -1,14 +1,20 @@
 """What the wearer of a wristband is told of a press (`wire.md` §4)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from protocols.ack import SosReceipt, SosStage
+from protocols.codec import encode
 from protocols.instant import format_ms
 
-MOST_RECEIPTS: Final = 700
-"""The newest of a node: an answer must fit into an MQTT packet of 256 KiB and into the time of a call, also when a
-button hangs and calls every few seconds. `wire.md` names no limit."""
+MOST_READ: Final = 2_000
+"""The newest of a node, as many as may be on their way at once; older ones only where they are a device's last."""
+MOST_BYTES: Final = 200_000
+"""What an answer lists, so that it fits into an MQTT packet of 256 KiB: a broker hangs up on who sends a larger one.
+
+`wire.md` names no limit; a button that hangs and calls every few seconds reaches it in some hours.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,20 @@ def receipt(progress: PressProgress) -> SosReceipt:
     if progress.notified_at_ms is not None:
         return _receipt(progress, SosStage.NOTIFIED, progress.notified_at_ms, None)
     return _receipt(progress, SosStage.RECEIVED, progress.received_at_ms, None)
+
+
+def fitting(told: Sequence[tuple[str | None, SosReceipt]]) -> list[SosReceipt]:
+    """Return what an answer lists of (device, receipt), both oldest first: each device's last, then the newest."""
+    last = {device: number for number, (device, _) in enumerate(told)}
+    ranked = sorted(range(len(told)), key=lambda number: (last[told[number][0]] == number, number), reverse=True)
+    kept: list[int] = []
+    left = MOST_BYTES
+    for number in ranked:
+        left -= len(encode(told[number][1])) + 1
+        if left < 0:
+            break
+        kept.append(number)
+    return [told[number][1] for number in sorted(kept)]
 
 
 def _receipt(progress: PressProgress, stage: SosStage, at_ms: int, by: str | None) -> SosReceipt:

@@ -10,7 +10,7 @@ from typing import Any
 from hub.alerts.alert import Alert, AlertLogEntry, AlertState, Press
 from hub.alerts.lifecycle import CANCELLATIONS, MERGE_MS
 from hub.alerts.ports import AlertQuery, HeardPress
-from hub.alerts.receipts import MOST_RECEIPTS, PressProgress, receipt
+from hub.alerts.receipts import PressProgress, fitting, receipt
 from hub.errors import ConflictError, StaleVersionError
 from hub.events import Event
 from hub.notification import outbox
@@ -138,7 +138,7 @@ class MemoryPresses:
                 accepted_by=self.names.get((order.accepted_by if order is not None and coming else None) or ""),
                 closed_at_ms=alert.closed_at_ms,
             )
-        return [receipt(progress) for progress in newest.values()][-MOST_RECEIPTS:]
+        return fitting([(device, receipt(progress)) for (_, device, _), progress in newest.items()])
 
 
 @dataclass

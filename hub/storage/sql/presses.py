@@ -1,14 +1,14 @@
 """Rows ⇄ life-safety records, and what their wearers are told."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from hub.alerts.alert import Press
 from hub.alerts.lifecycle import MERGE_MS
 from hub.alerts.ports import HeardPress
-from hub.alerts.receipts import MOST_RECEIPTS, PressProgress, receipt
+from hub.alerts.receipts import MOST_READ, PressProgress, fitting, receipt
 from hub.storage.sql.prepared import Prepared, insertion
 from hub.storage.sql.tables import alerts, people, sos_presses, work_orders
 from hub.workorders.order import OrderState
@@ -36,8 +36,9 @@ _COMING: Final = and_(
     work_orders.c.accepted_at_ms.is_not(None),
     work_orders.c.state != OrderState.CANCELLED.value,
 )
-_RECEIPTS: Final = Prepared(
+_LISTED: Final = (
     select(
+        sos_presses.c.id,
         sos_presses.c.event,
         sos_presses.c.device,
         sos_presses.c.ref,
@@ -61,7 +62,20 @@ _RECEIPTS: Final = Prepared(
         or_(alerts.c.closed_at_ms.is_(None), alerts.c.closed_at_ms > bindparam("closed_before_ms")),
     )
     .order_by(sos_presses.c.id.desc())
-    .limit(MOST_RECEIPTS)
+)
+_NEWEST: Final = Prepared(_LISTED.limit(MOST_READ))
+_LAST_OF_DEVICES: Final = Prepared(
+    _LISTED.where(
+        sos_presses.c.id.in_(
+            select(func.max(sos_presses.c.id))
+            .where(
+                sos_presses.c.site == bindparam("of_site"),
+                sos_presses.c.node == bindparam("of_node"),
+                sos_presses.c.seq.is_not(None),
+            )
+            .group_by(sos_presses.c.device)
+        )
+    )
 )
 
 
@@ -113,23 +127,24 @@ class SqlPresses:
         ]
 
     def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
-        """Return the stages of the node's newest presses, oldest first; of one that came twice, its newest seq."""
+        """Return the stages of the node's presses, oldest first; of one that came twice, its newest seq."""
         names = {"of_site": site, "of_node": node, "closed_before_ms": at_ms - MERGE_MS}
-        rows = reversed(_RECEIPTS.all(self._connection, names))
-        newest = {(row.event, row.device, row.ref): row for row in rows}
-        return [
-            receipt(
-                PressProgress(
-                    ref=row.ref,
-                    seq=row.seq,
-                    received_at_ms=row.received_at_ms,
-                    notified_at_ms=row.notified_at_ms,
-                    acknowledged_at_ms=row.acknowledged_at_ms,
-                    acknowledged_by=row.heard_by,
-                    accepted_at_ms=row.accepted_at_ms,
-                    accepted_by=row.taken_by,
-                    closed_at_ms=row.closed_at_ms,
-                )
-            )
-            for row in newest.values()
-        ]
+        rows = _NEWEST.all(self._connection, names)
+        if len(rows) == MOST_READ:
+            rows += [row for row in _LAST_OF_DEVICES.all(self._connection, names) if row.id < rows[-1].id]
+        newest = {(row.event, row.device, row.ref): row for row in reversed(rows)}
+        return fitting([(row.device, receipt(_progress(row))) for row in newest.values()])
+
+
+def _progress(row: Any) -> PressProgress:
+    return PressProgress(
+        ref=row.ref,
+        seq=row.seq,
+        received_at_ms=row.received_at_ms,
+        notified_at_ms=row.notified_at_ms,
+        acknowledged_at_ms=row.acknowledged_at_ms,
+        acknowledged_by=row.heard_by,
+        accepted_at_ms=row.accepted_at_ms,
+        accepted_by=row.taken_by,
+        closed_at_ms=row.closed_at_ms,
+    )

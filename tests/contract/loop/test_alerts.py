@@ -6,10 +6,11 @@ from msgspec import structs
 
 from hub.alerts.alert import AlertLogEntry, AlertState, AlertStep, SosOutcome
 from hub.alerts.ports import AlertQuery, HeardPress
-from hub.alerts.receipts import MOST_RECEIPTS
+from hub.alerts.receipts import MOST_BYTES, MOST_READ
 from hub.errors import ConflictError, StaleVersionError
 from hub.vocabulary import FaultCode, Severity
 from hub.workorders.order import OrderState
+from protocols.codec import encode
 from tests.contract.loop.stores import BIN, LI, NODE, OTHER, SITE, SOS, WANG, Repositories, alert, order, press
 
 
@@ -208,12 +209,14 @@ class TestPresses:
         assert [told.ref for told in stores.presses.receipts("demo", "pi-1", 699_999)] == ["b:1"]
         assert stores.presses.receipts("demo", "pi-1", 700_000) == []
 
-    def test_of_a_button_that_hangs_the_newest_presses_are_listed(self, stores: Repositories) -> None:
+    def test_beside_a_button_that_hangs_the_call_of_another_device_stays_listed(self, stores: Repositories) -> None:
         stores.alerts.add(alert(1, code=SOS))
-        for number in range(MOST_RECEIPTS + 2):
-            stores.presses.add(press(alert(1).id, f"b:{number}", seq=number + 1))
+        stores.presses.add(press(alert(1).id, "a:1", seq=1))
+        for number in range(2, MOST_READ + 3):
+            stores.presses.add(press(alert(1).id, f"b:{number}", seq=number, device="band-08"))
         told = stores.presses.receipts("demo", "pi-1", 5_000)
-        assert [one.seq for one in told] == list(range(3, MOST_RECEIPTS + 3))
+        assert [told[0].ref, told[-1].ref] == ["a:1", f"b:{MOST_READ + 2}"]
+        assert sum(len(encode(one)) for one in told) <= MOST_BYTES
 
     def test_a_record_that_moved_to_a_new_epoch_is_listed_once_under_its_new_seq(self, stores: Repositories) -> None:
         stores.alerts.add(alert(1, code=SOS))

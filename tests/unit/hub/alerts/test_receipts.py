@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from hub.alerts.receipts import PressProgress, receipt
-from protocols.ack import SosStage
+from hub.alerts.receipts import MOST_BYTES, PressProgress, fitting, receipt
+from protocols.ack import SosReceipt, SosStage
+from protocols.codec import encode
 from tests.fakes.loop_story import Story
 
 
@@ -82,3 +83,13 @@ def test_a_cancellation_is_listed_beside_its_press() -> None:
     story = Story().at(0).heard("band-07:1").at(3).heard("band-07:1", event="sos_cancelled")
     told = story.unit.presses.receipts("demo", "pi-1", story.now_ms)
     assert [(press.ref, press.seq) for press in told] == [("band-07:1", 1), ("band-07:1", 2)]
+
+
+def test_an_answer_that_would_not_fit_lists_the_last_call_of_each_device_and_the_newest_of_all() -> None:
+    refs = ["a:1"] + [f"b:{number}:{'界' * 250}" for number in range(1_000)]
+    told = [(ref[0], SosReceipt(ref=ref, seq=number, stage=SosStage.RECEIVED)) for number, ref in enumerate(refs, 1)]
+    listed = fitting(told)
+    seqs = [one.seq for one in listed]
+    assert (seqs[0], seqs[1:]) == (1, list(range(seqs[1], 1_002)))
+    assert MOST_BYTES - 2_000 < sum(len(encode(one)) for one in listed) <= MOST_BYTES
+    assert fitting(told[:5]) == [one for _, one in told[:5]]
