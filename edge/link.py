@@ -23,8 +23,8 @@ from edge.patience import Patience, answered, asked, connected, gave_up
 KEEPALIVE_S: Final = 10
 _CONNECT_S: Final = 10.0
 """Longest wait for the broker's word; a connection that held this long was a good one, its next failure starts anew."""
-_HASTY_CONNECT_S: Final = (5.0, 10.0, 20.0)
-"""The same by the number of the attempt, where calls for help wait for the connection."""
+_HASTY_CONNECT_S: Final = (5.0, 10.0)
+"""The same for the first attempt and for the others, where calls for help wait for the connection."""
 _SOCKET_S: Final = 5.0
 """Longest wait for the socket."""
 _GOODBYE_S: Final = 2.0
@@ -267,6 +267,7 @@ class Link:
     def _on_subscribe(
         self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
+        self._hear()
         for code in codes:
             if code.is_failure:
                 self._tell(NotTaken(self._name, reason=f"subscribe: {code}"))

@@ -22,6 +22,7 @@ class Patience:
     asked_s: float | None = None
     """Since when something is unanswered."""
     smoothed_s: float | None = None
+    """How long answers usually take: rises at once and falls slowly."""
     given_up: int = 0
     """Connections in a row that were given up unanswered."""
 
@@ -50,9 +51,9 @@ def answered(patience: Patience, at_s: float) -> Patience:
     """Something came, whatever it is."""
     if patience.asked_s is None:
         return replace(patience, given_up=0)
-    took_s, smoothed_s = at_s - patience.asked_s, patience.smoothed_s
-    smoothed_s = took_s if smoothed_s is None else smoothed_s + _SMOOTHING * (took_s - smoothed_s)
-    return Patience(smoothed_s=smoothed_s)
+    took_s, usual_s = at_s - patience.asked_s, patience.smoothed_s or 0.0
+    # A thin line that fills becomes slow at once; whether it stays quick only time tells.
+    return Patience(smoothed_s=max(took_s, usual_s + _SMOOTHING * (took_s - usual_s)))
 
 
 def gave_up(patience: Patience) -> Patience:

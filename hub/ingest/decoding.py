@@ -1,13 +1,14 @@
 """The first step of the hot path: topics and payloads become items, or refusals with their reason; pure."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.quarantine import Refused, content_hash, payload_hash
 from hub.ingest.sources import Incoming
 from hub.telemetry.point import LaneKey
 from protocols.codec import DecodedLaneMessage, decode_hello, decode_lane_message, decode_status
-from protocols.events import LIFE_SAFETY, Event
+from protocols.events import LIFE_SAFETY, Event, EventName
 from protocols.hello import Hello
 from protocols.instant import parse_instant_ms
 from protocols.lanes import Lane
@@ -16,6 +17,9 @@ from protocols.rejections import MessageReason, MessageRejection
 from protocols.topics import Channel, Topic, TopicError, parse_topic
 
 _UNPARSED_PLACE = 2
+_URGENT: Final = LIFE_SAFETY | {EventName.FIRE_SUSPECTED}
+_SIGNS_OF_A_CALL: Final = (b"sos_", b"fall_", b"\\u")
+"""Part of their names, or the escapes that any name may be written in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +104,22 @@ def sender(topic: str) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
+def may_call(payload: bytes) -> bool:
+    """Tell, without decoding, whether a message of readings may hold a call for help all the same."""
+    return any(sign in payload for sign in _SIGNS_OF_A_CALL)
+
+
 def has_to_wait(item: Item) -> bool:
     """Tell whether a throttled node's message is left for later: neither what calls for help nor what says it lives.
 
-    What came where calls come and cannot be read is left too: what the node sent before it has raised that alarm.
+    What came where calls come and cannot be read is left too: what the node was charged for has raised that alarm. Of a
+    node that nobody knows every call is unreadable, and none is left.
     """
     if isinstance(item, LaneItem):
-        return not any(isinstance(one, Event) and one.event in LIFE_SAFETY for one in item.message.records)
-    return isinstance(item, RefusedItem)
+        return not any(isinstance(one, Event) and one.event in _URGENT for one in item.message.records)
+    if isinstance(item, RefusedItem):
+        return not (item.life_safety and item.refused.reason is MessageReason.UNKNOWN_NODE)
+    return False
 
 
 def said_now_ms(item: Item) -> int | None:

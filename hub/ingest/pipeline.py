@@ -18,6 +18,7 @@ from hub.ingest.decoding import (
     StatusItem,
     decode,
     has_to_wait,
+    may_call,
     said_now_ms,
     sender,
 )
@@ -35,18 +36,19 @@ from hub.ingest.renewal import Renewal
 from hub.ingest.simulated_time import SimulatedTime
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Heard, Supervisor
-from hub.ingest.throttle import LIMIT, SOS_LIMIT, Limit, Throttle
+from hub.ingest.throttle import LIMIT, MESSAGE, SOS_LIMIT, Limit, Throttle
 from hub.ingest.tracks import Tracks
 from hub.metrics import Metrics
 from hub.telemetry.point import LaneBatch, LaneKey
 from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
-from protocols.rejections import MessageReason
+from protocols.rejections import MessageReason, RecordReason
 from protocols.topics import Channel, TopicError, parse_topic
 
 log = structlog.get_logger("hub.ingest")
 _TELEMETRY: Final = f"/{Channel.TELEMETRY}"
+_SOS: Final = f"/{Channel.SOS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ class Pipeline:
         """Return some of the messages that were put off, for `process` to take now."""
         return self._postponed.take()
 
+    def put_back(self, batch: Sequence[Incoming]) -> None:
+        """Put off again, before all others, what `take_postponed` gave and could not be committed."""
+        for incoming in reversed(batch):
+            self._postponed.put_back(sender(incoming.topic), incoming)
+
     def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
         """Take a batch; what cannot be committed is not acknowledged, so its edges send it again.
 
@@ -152,28 +159,34 @@ class Pipeline:
     def _put_off(self, incoming: Incoming, throttle: Throttle, directory: Directory) -> bool:
         """Put off a message of a throttled node; what there is no room for it sends again, it was not answered."""
         who = sender(incoming.topic)
-        if who not in self._postponed and not throttle.is_spent(*who, at_ms=incoming.received_ms):
+        if who not in self._postponed and not throttle.is_spent(*who, at_ms=self._now_ms()):
             return False
-        item = None
-        if not incoming.topic.endswith(_TELEMETRY):
+        if not incoming.topic.endswith(_TELEMETRY) or may_call(incoming.payload):
             item = decode(incoming, directory)
             if item is None or not has_to_wait(item):
                 return False
         if self._postponed.put(who, incoming):
             return True
-        if isinstance(item, RefusedItem) and item.life_safety:
+        if incoming.topic.endswith(_SOS):
             return False
         self._metrics.throttled.inc()
         return True
 
     def _decode(self, incoming: Incoming, directory: Directory) -> Item | None:
         item = decode(incoming, directory)
-        if isinstance(item, RefusedItem):
-            self._charge(*sender(incoming.topic), 1, incoming.received_ms)
+        if isinstance(item, RefusedItem) and (item.life_safety or self._consumer != Lane.SOS):
+            self._charge(*sender(incoming.topic), MESSAGE)
         return item
 
-    def _charge(self, site: str, node: str, unusable: int, at_ms: int) -> None:
-        if self._throttle is not None and self._throttle.charge(site, node, unusable, at_ms=at_ms):
+    def _charge_records(self, refused: Sequence[Refused]) -> None:
+        for one in refused:
+            if self._consumer != Lane.SOS:
+                self._charge(one.site, one.node, 1)
+            elif one.reason is not RecordReason.WRONG_LANE:  # each of the others is an alarm and a commit
+                self._charge(one.site, one.node, MESSAGE)
+
+    def _charge(self, site: str, node: str, cost: int) -> None:
+        if self._throttle is not None and self._throttle.charge(site, node, cost, at_ms=self._now_ms()):
             log.warning("ingest.node_throttled", site=site, node=node)
 
     def _take(self, items: list[Item], directory: Directory) -> None:
@@ -186,8 +199,7 @@ class Pipeline:
                     moved.add(item.key)
             elif isinstance(item, HelloItem):
                 intake.greet(item)
-        for refused in intake.refused:
-            self._charge(refused.site, refused.node, 1, refused.received_ms)
+        self._charge_records(intake.refused)
         self._append(intake)
         judged = self._supervisor.judge(self._stores.transactions, intake)
         with self._begin() as unit:

@@ -41,6 +41,13 @@ class Postponed:
         self._bytes += len(incoming.payload)
         return True
 
+    def put_back(self, sender: Sender, incoming: Incoming) -> None:
+        """Keep a message that was taken before the others of its node, and its node before the others."""
+        self._queues.setdefault(sender, deque()).appendleft(incoming)
+        self._queues.move_to_end(sender, last=False)
+        self._messages += 1
+        self._bytes += len(incoming.payload)
+
     def take(self) -> list[Incoming]:
         """Return the next messages, one node's after another's, at least one where one waits."""
         taken: list[Incoming] = []

@@ -7,18 +7,21 @@ held up by this, and what cannot be read has raised its alarm long before the li
 
 from typing import Final, NamedTuple
 
+MESSAGE: Final = 10
+"""What an unusable message is charged, of which the whole payload is kept; an unusable record is charged 1."""
+
 
 class Limit(NamedTuple):
-    """How many unusable messages and records a node may send at once, and how many more each second."""
+    """How much a node may be charged at once, and how much more each second."""
 
     burst: int
     per_s: int
 
 
-LIMIT: Final = Limit(burst=200, per_s=10)
-"""Some broken sensors are taken as they come; their fiftieth of a core is what the others do not miss."""
-SOS_LIMIT: Final = Limit(burst=20, per_s=1)
-"""Where calls come each of these is an alarm and a commit by itself; after some the people on duty know."""
+LIMIT: Final = Limit(burst=2_000, per_s=100)
+"""A broken sensor among twenty is taken as it comes, also after hours offline, and a fiftieth of a core always."""
+SOS_LIMIT: Final = Limit(burst=200, per_s=10)
+"""Where calls come only alarms are charged, each as a message: after twenty the people on duty know."""
 
 
 class Allowance(NamedTuple):
@@ -29,16 +32,16 @@ class Allowance(NamedTuple):
 
 
 def refilled(allowance: Allowance, at_ms: int, limit: Limit) -> Allowance:
-    """Return the allowance at a later instant; an earlier one changes nothing."""
+    """Return the allowance at another instant; a clock that went back gives nothing, and goes on from there."""
     passed_ms = max(0, at_ms - allowance.at_ms)
     left = min(float(limit.burst), allowance.left + passed_ms * limit.per_s / 1_000)
-    return Allowance(left, max(at_ms, allowance.at_ms))
+    return Allowance(left, at_ms)
 
 
-def charged(allowance: Allowance, unusable: int, at_ms: int, limit: Limit) -> Allowance:
-    """Return the allowance after so many unusable messages or records; it never falls below zero."""
+def charged(allowance: Allowance, cost: int, at_ms: int, limit: Limit) -> Allowance:
+    """Return the allowance after so much was charged; it never falls below zero."""
     now = refilled(allowance, at_ms, limit)
-    return now._replace(left=max(0.0, now.left - unusable))
+    return now._replace(left=max(0.0, now.left - cost))
 
 
 class Throttle:
@@ -54,10 +57,10 @@ class Throttle:
         """Whether anybody has sent something unusable of late; while nobody has, no message need be looked at."""
         return bool(self._allowances)
 
-    def charge(self, site: str, node: str, unusable: int, *, at_ms: int) -> bool:
+    def charge(self, site: str, node: str, cost: int, *, at_ms: int) -> bool:
         """Note what could not be used; tell whether this was the last that is taken as it comes."""
         former = self._allowances.get((site, node), Allowance(self._limit.burst, 0))
-        allowance = self._allowances[site, node] = charged(former, unusable, at_ms, self._limit)
+        allowance = self._allowances[site, node] = charged(former, cost, at_ms, self._limit)
         return allowance.left < 1 <= refilled(former, at_ms, self._limit).left
 
     def is_spent(self, site: str, node: str, *, at_ms: int) -> bool:

@@ -123,10 +123,13 @@ class Worker:
             if not self._stopping.is_set():
                 self.pulse.step()  # this thread takes none any more
 
-    def _take(self, batch: list[Incoming], *, now: bool = False) -> None:
+    def _take(self, batch: list[Incoming], *, now: bool = False) -> bool:
+        """Have a batch committed; tell whether it was."""
         self.pulse.step()
+        committed = False
         try:
             self._pipeline.process(batch, now=now)
+            committed = True
         except StorageError as error:
             log.error("ingest.commit_failed", consumer=self._name, messages=len(batch), reason=str(error))  # noqa: TRY400 one line says it
             self._stopping.wait(self._retry_s)
@@ -134,6 +137,7 @@ class Worker:
             log.exception("ingest.batch_failed", consumer=self._name, messages=len(batch), reason=str(error))
             self._stopping.wait(self._retry_s)
         self.pulse.rest()
+        return committed
 
     def _take_postponed(self) -> None:
         """Take what throttled nodes sent: all while nothing else comes, a small share of the time while much does."""
@@ -141,7 +145,10 @@ class Worker:
             began_s = self._now_s()
             if began_s < min(self._business.last_s + IDLE_S, self._spares_from_s):
                 return
-            self._take(self._pipeline.take_postponed(), now=True)
+            batch = self._pipeline.take_postponed()
+            if not self._take(batch, now=True):
+                self._pipeline.put_back(batch)
+                return
             ended_s = self._now_s()
             self._spares_from_s = ended_s + (ended_s - began_s) * (1 - SPARED) / SPARED
             if not self._queue.empty():

@@ -41,7 +41,8 @@ BACKLOG: Final = {True: 60_000, False: 2_000}
 COMES_TO_REST_S: Final = 120.0
 """Within it a hub to which nobody else speaks has taken what it had put off."""
 ROUNDS: Final = {True: 5, False: 1}
-"""How often the backlog is drained beside poison, and before and after without: a machine's pace comes and goes."""
+"""How often the backlog is drained beside poison, and before and after beside the same messages where no hub listens: a
+machine's pace comes and goes."""
 STEADY_RATE: Final = 200
 STEADY_S: Final = 8.0
 
@@ -203,7 +204,7 @@ def _outcome(poison: Poison) -> str:
 
 
 def play(seed: int, *, number: int, backlog: int, rounds: int, mutant: str | None = None) -> Books:
-    """Poison the hub while good nodes work; measure them before, beside and after."""
+    """Poison the hub while good nodes work; measure them beside it, and before and after beside the same unheard."""
     books = Books()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="linli-poison-")))
@@ -372,8 +373,8 @@ def run(seed: int, *, full: bool) -> Run:
     reached = (
         f"{told['sent']:,} hostile messages ({told['poisons_per_s']:,} a second): 0 stalls and 0 deaths,"
         f" {told['refused_with_reason']:,} refused and kept with a reason, {told['quarantined_records']:,} records"
-        f" quarantined, {told['throttled']:,} throttled; the good at {told['good_share']:.0%} of their speed, calls for"
-        f" help within {told['sos_beside_poison_ms_max']:,} ms"
+        f" quarantined, {told['throttled']:,} throttled; the good at {told['good_share']:.0%} of their speed beside the"
+        f" same where no hub listens, calls for help within {told['sos_beside_poison_ms_max']:,} ms"
     )
     return Run(reached if not wrong else "; ".join(wrong)[:300], wrong, {"seed": seed, **figures})
 

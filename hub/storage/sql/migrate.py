@@ -32,6 +32,11 @@ def upgrade(engine: Engine, *, on_step: Callable[[int, int], None] = lambda _don
         with engine.begin() as connection:
             config = config_for(connection)
             current = MigrationContext.configure(connection).get_current_revision()
+            if current is not None and not is_known(current):
+                message = (
+                    f"the state database has revision {current}, which this release does not know: a newer made it"
+                )
+                raise StorageError(message)
             pending = len(list(ScriptDirectory(str(_SCRIPTS)).iterate_revisions("head", current or "base")))
             done = count()
 

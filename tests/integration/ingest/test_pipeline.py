@@ -9,6 +9,7 @@ import pytest
 from hub.errors import StorageError
 from hub.events import AlertChanged, LifeSafetyHeard
 from hub.ingest.intake import MOST_UNUSABLE
+from hub.ingest.throttle import MESSAGE
 from hub.telemetry.series import SeriesQuery
 from hub.vocabulary import FaultCode
 from protocols.instant import format_ms
@@ -18,6 +19,8 @@ from tests.integration.ingest.conftest import START_MS, THROTTLED_BY, IngestHarn
 
 OTHER_EPOCH = "00000000000000aa"
 BURST = THROTTLED_BY.burst
+AT_ONCE = BURST // MESSAGE
+"""So many messages that cannot be used exhaust it."""
 
 
 def fill_levels(ingest: IngestHarness) -> list[float]:
@@ -273,12 +276,12 @@ def test_the_answers_of_the_sos_lane_carry_receipts_and_those_of_the_others_do_n
 
 
 def test_a_node_that_sends_too_much_unusable_waits_and_what_calls_for_help_does_not(ingest: IngestHarness) -> None:
-    for number in range(BURST + 50):
+    for number in range(AT_ONCE + 50):
         ingest.deliver(Channel.EVENT, b"broken %d" % number)
     ingest.deliver(Channel.hello(Lane.EVENT), b"broken as well")
     ingest.send(Lane.TELEMETRY, 1, a_reading(fill_percent=10))
     refused = {"reason": "malformed_json"}
-    assert ingest.sample("linli_messages_refused_total", refused) == BURST
+    assert ingest.sample("linli_messages_refused_total", refused) == AT_ONCE
     assert fill_levels(ingest) == []
     assert ingest.pipelines["rest"].postponed == 52
     ingest.send(Lane.EVENT, 1, a_press())
@@ -286,15 +289,45 @@ def test_a_node_that_sends_too_much_unusable_waits_and_what_calls_for_help_does_
     assert [type(event) for event in ingest.happened if isinstance(event, LifeSafetyHeard)] == [LifeSafetyHeard] * 2
     ingest.hello(Lane.TELEMETRY, 2)
     assert ingest.last_answer(Lane.TELEMETRY)["hw"] == 0, "it lives, and is answered"
+    calling = b'{"records": [{"event": "sos_pressed"}]}'
+    ingest.deliver(Channel.TELEMETRY, calling)
+    assert ingest.pipelines["rest"].postponed == 53, "what may hold a call is looked at, and this holds none"
     ingest.take_postponed()
     assert ingest.pipelines["rest"].postponed == 0
-    assert ingest.sample("linli_messages_refused_total", refused) == BURST + 52, "of what is unusable all is kept"
+    assert ingest.sample("linli_messages_refused_total", refused) == AT_ONCE + 53, "of what is unusable all is kept"
     assert fill_levels(ingest) == [10], "and of what is good"
     assert ingest.sample("linli_messages_throttled_total") == 0
 
 
+def test_a_call_among_the_readings_of_a_throttled_node_is_heard_at_once(ingest: IngestHarness) -> None:
+    for number in range(AT_ONCE):
+        ingest.deliver(Channel.EVENT, b"broken %d" % number)
+    ingest.send(Lane.TELEMETRY, 1, a_press())
+    assert [event.ref for event in ingest.happened if isinstance(event, LifeSafetyHeard)] == ["band-1:1"]
+
+
+def test_what_raised_no_alarm_puts_off_nothing_that_cannot_be_read_where_calls_come(ingest: IngestHarness) -> None:
+    for number in range(2 * AT_ONCE):
+        ingest.deliver(Channel.hello(Lane.SOS), b"broken %d" % number)
+        ingest.send(Lane.SOS, number + 1, a_reading())
+    ingest.deliver(Channel.SOS, b"no JSON")
+    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == 1
+
+
+def test_what_was_put_off_and_not_committed_is_put_off_again_in_its_place(ingest: IngestHarness) -> None:
+    for number in range(AT_ONCE):
+        ingest.deliver(Channel.EVENT, b"broken %d" % number)
+    for first in (1, 2):
+        ingest.send(Lane.TELEMETRY, first, a_reading(fill_percent=10 * first))
+    pipeline = ingest.pipelines["rest"]
+    pipeline.put_back(pipeline.take_postponed())
+    assert pipeline.postponed == 2
+    ingest.take_postponed()
+    assert sorted(fill_levels(ingest)) == [10, 20]
+
+
 def test_what_a_node_sends_behind_its_postponed_messages_keeps_its_place(ingest: IngestHarness) -> None:
-    for number in range(BURST):
+    for number in range(AT_ONCE):
         ingest.deliver(Channel.EVENT, b"broken %d" % number)
     ingest.send(Lane.TELEMETRY, 1, a_reading(fill_percent=10))
     ingest.now_ms += 60_000
@@ -308,15 +341,15 @@ def test_what_a_node_sends_behind_its_postponed_messages_keeps_its_place(ingest:
 def test_where_calls_come_what_cannot_be_read_waits_once_its_alarm_is_up_and_calls_do_not(
     ingest: IngestHarness,
 ) -> None:
-    for number in range(BURST + 50):
+    for number in range(AT_ONCE + 50):
         ingest.deliver(Channel.SOS, b"broken %d" % number)
     assert ingest.pipelines["sos"].postponed == 50
-    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == BURST
+    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == AT_ONCE
     ingest.send(Lane.SOS, 1, a_press())
     heard = [event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]
-    assert (len(heard), heard[-1].ref) == (BURST + 1, "band-1:1")
+    assert (len(heard), heard[-1].ref) == (AT_ONCE + 1, "band-1:1")
     ingest.take_postponed("sos")
-    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == BURST + 51
+    assert len([event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]) == AT_ONCE + 51
     assert ingest.sample("linli_messages_throttled_total") == 0
 
 

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, text
 
+from hub.errors import StorageError
 from hub.notification.outbox import NotificationState
 from hub.notification.receipts import NotificationQuery, ReceiptState, receipt_state
 from hub.storage.sql.engine import open_engine
@@ -102,6 +103,13 @@ def test_a_start_asks_for_the_newest_schema_and_migrates_any_other(first: Engine
     assert is_newest(first)
     with open_engine(f"sqlite:///{tmp_path / 'empty.db'}").connect() as empty:
         assert not is_newest(empty.engine)
+
+
+def test_the_schema_of_a_newer_release_is_refused_in_one_line(first: Engine) -> None:
+    with first.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageError, match="9999"):
+        upgrade(first)
 
 
 def test_a_step_back_leaves_the_first_schema_and_its_rows(first: Engine) -> None:

@@ -16,9 +16,11 @@ def test_any_answer_ends_the_wait_and_a_new_connection_begins_without_one() -> N
 
 def test_who_answers_slowly_is_given_more_time() -> None:
     patience = Patience()
-    for number in range(20):
-        patience = answered(asked(patience, 100.0 * number), 100.0 * number + 3.0)
-    assert patience.lasts_s == 12.0
+    for took_s in (0.1, 0.1, 3.0):
+        patience = answered(asked(patience, 100.0), 100.0 + took_s)
+    assert patience.lasts_s == 12.0, "at once"
+    patience = answered(asked(patience, 100.0), 100.1)
+    assert patience.lasts_s > 10.0, "one quick answer is luck"
     for number in range(100, 130):
         patience = answered(asked(patience, 100.0 * number), 100.0 * number + 0.1)
     assert patience.lasts_s == SHORTEST_S

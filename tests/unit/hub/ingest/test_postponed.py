@@ -55,3 +55,16 @@ def test_there_is_room_for_so_many_messages_and_bytes_and_for_more_when_some_wer
     assert not postponed.put(PI_2, a_message(5))
     assert numbers(postponed.take()) == [1, 4, 3]
     assert postponed.put(PI_1, a_message(6, size=100))
+
+
+def test_what_could_not_be_used_is_put_back_before_all_others() -> None:
+    postponed = Postponed()
+    for number, sender in ((1, PI_1), (2, PI_2), (3, PI_1)):
+        postponed.put(sender, a_message(number))
+    taken = postponed.take()
+    assert numbers(taken) == [1, 2, 3]
+    postponed.put(PI_2, a_message(4))
+    for sender, message in reversed(list(zip((PI_1, PI_2, PI_1), taken, strict=True))):
+        postponed.put_back(sender, message)
+    assert len(postponed) == 4
+    assert numbers(postponed.take()) == [1, 2, 3, 4]

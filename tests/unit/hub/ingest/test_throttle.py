@@ -21,9 +21,11 @@ def test_the_allowance_grows_again_with_time_up_to_the_burst() -> None:
     assert refilled(spent, 1_000_000, LIMIT).left == LIMIT.burst
 
 
-def test_a_clock_that_goes_back_gives_nothing_and_takes_nothing() -> None:
-    spent = charged(FULL, LIMIT.burst, 10_000, LIMIT)
-    assert refilled(spent, 5_000, LIMIT) == spent
+def test_a_clock_that_goes_back_gives_nothing_and_goes_on_from_there() -> None:
+    spent = charged(FULL, LIMIT.burst, 3_600_000, LIMIT)
+    back = refilled(spent, 5_000, LIMIT)
+    assert back.left == 0
+    assert refilled(back, 6_000, LIMIT).left == LIMIT.per_s
 
 
 def test_a_node_that_waits_goes_on_soon_and_its_end_is_told_again() -> None:

@@ -10,7 +10,7 @@ from hub.clock import monotonic_s
 from hub.errors import StorageError
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Deliver, Incoming
-from hub.ingest.worker import BATCH_MESSAGES, LARGE_BYTES, QUEUE_BYTES, SPARED, Business, Worker
+from hub.ingest.worker import BATCH_MESSAGES, IDLE_S, LARGE_BYTES, QUEUE_BYTES, SPARED, Business, Worker
 from hub.metrics import Metrics
 
 
@@ -45,6 +45,9 @@ class FakePipeline:
     def take_postponed(self) -> list[Incoming]:
         taken, self.waiting = self.waiting[:1], self.waiting[1:]
         return taken
+
+    def put_back(self, batch: Sequence[Incoming]) -> None:
+        self.waiting[:0] = batch
 
     def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
         self.entered.set()
@@ -190,14 +193,39 @@ def test_what_was_put_off_is_taken_while_nothing_else_comes() -> None:
 
 
 def test_what_was_put_off_waits_while_another_consumer_is_busy() -> None:
-    pipeline, business = FakePipeline(), Business(last_s=monotonic_s() + 1_000)
-    worker, _, _ = a_worker(pipeline, business=business)
+    now_s = 0.0
+    business = Business(last_s=0.0)
+
+    class SlowPipeline(FakePipeline):
+        """Every batch takes a second."""
+
+        def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
+            nonlocal now_s
+            now_s += 1.0
+            business.last_s = now_s
+            super().process(batch, now=now)
+
+    pipeline = SlowPipeline()
+    worker, _, _ = a_worker(pipeline, now_s=lambda: now_s, business=business)
     pipeline.waiting = [a_message("event")] * 2
     worker.start()
     assert pipeline.done.acquire(timeout=5), "a small share of the time is theirs"
-    business.last_s = monotonic_s() - 1_000
+    assert not pipeline.done.acquire(timeout=1.5 * IDLE_S)
+    now_s += 2 * IDLE_S
     assert pipeline.done.acquire(timeout=5)
     worker.stop()
+
+
+def test_what_was_put_off_is_put_back_when_it_could_not_be_committed() -> None:
+    pipeline = FakePipeline()
+    pipeline.error = StorageError("disk full")
+    worker, _, _ = a_worker(pipeline)
+    pipeline.waiting = [a_message("event", b"%d" % number) for number in range(2)]
+    worker.start()
+    for _ in range(3):
+        assert pipeline.done.acquire(timeout=5)
+    worker.stop()
+    assert [message.payload for (message,) in pipeline.batches] == [b"0", b"0", b"1"]
 
 
 def test_a_busy_worker_takes_little_of_what_was_put_off_but_some() -> None:
