@@ -162,7 +162,10 @@ def silent_hub(at: Stage, dog: WatchdogProcess, listener: Listener, *, again: bo
             until(lambda: dog.starts() > starts + 1, "it watches again", within_s=30)
     finally:
         os.kill(at.hub.pid, signal.SIGCONT)
-    until(lambda: len(listener.heard) > before + 1, "told that it is over", within_s=150)
+    try:
+        until(lambda: len(listener.heard) > before + 1, "told that it is over", within_s=150)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {listener.titles[before:]}\n{dog.log.read_text()[-4_000:]}") from error
     return round(told_s, 2)
 
 
