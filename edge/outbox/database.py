@@ -49,7 +49,7 @@ _PRAGMAS: Final = (
     "synchronous = FULL",
     "journal_size_limit = 4194304",
     "temp_store = MEMORY",
-    "cache_size = -1024",
+    "cache_size = -256",
 )
 
 

@@ -4,7 +4,6 @@ The network drops, doubles, reorders and batches; both sides die between any two
 put back to an old image, the hub to a backup. Whatever happens, each record is at the hub once or declared lost.
 """
 
-import logging
 import re
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from protocols.lanes import Lane
 from protocols.readings import Reading
 from protocols.topics import Channel
 from tests.chaos.protocol_mutants import MUTANTS, Story, putting_in
+from tests.chaos.quiet import quiet
 from tests.fakes.core_hub import CoreHub, Death
 from tests.guarantees.guarantee import Control, Guarantee, Run
 from tests.property.edge.node_model import NodeAndHub
@@ -254,8 +254,8 @@ MACHINES: Final[dict[str, type[RuleBasedStateMachine]]] = {
 
 
 def _searched(name: str, runs: int, steps: int, drawn: int) -> Search:
-    logging.disable()
-    return search(MACHINES[name], runs=runs, steps=steps, drawn=drawn)
+    with quiet():
+        return search(MACHINES[name], runs=runs, steps=steps, drawn=drawn)
 
 
 def _hunted(name: str, drawn: int) -> Search:
@@ -263,8 +263,7 @@ def _hunted(name: str, drawn: int) -> Search:
     mutant = MUTANTS[name]
     machine = type("Mutant", (ProtocolModel,), dict(mutant.parts))
     begun_s, runs = time.process_time(), 0
-    logging.disable()
-    with putting_in(mutant):
+    with quiet(), putting_in(mutant):
         if mutant.story is not None:
             return Search(told(machine, mutant.story), _since(begun_s), 1)
         while _since(begun_s) < SEARCH_S:

@@ -2,10 +2,7 @@
 
 import itertools
 import json
-import logging
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -21,6 +18,7 @@ from edge.uplink.second_courier import Original, SecondCourier
 from edge.uplink.second_path import Input, Looked, SecondPathState, Step, advance
 from protocols.ack import Ack, Refusal
 from protocols.lanes import Lane
+from tests.chaos.quiet import quiet
 from tests.chaos.second_path_timeline import Outage
 from tests.chaos.second_path_trial import Trial, tried
 from tests.chaos.second_path_world import Aside, Build, Fault, Seen
@@ -135,7 +133,7 @@ def control(seed: int) -> Control:
 def _lived(seed: int, times: int, build: Build) -> list[Seen]:
     """Draw so many outages, every fault with every second path in turn, and live through them."""
     random, found, kinds = Random(seed), list[Seen](), list(itertools.product(Fault, Aside))
-    with TemporaryDirectory(prefix="linli-second-path-") as folder, _quiet():
+    with TemporaryDirectory(prefix="linli-second-path-") as folder, quiet():
         for number in range(times):
             if number % len(kinds) == 0:
                 random.shuffle(kinds)
@@ -143,16 +141,6 @@ def _lived(seed: int, times: int, build: Build) -> list[Seen]:
             drawn = Random(random.random())
             found.append(Outage(Path(folder) / str(number), drawn, build, fault=fault, aside=aside).run())
     return found
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Thousands of broken connections are told of in the figures, not in the log."""
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 GUARANTEE: Final = Guarantee(

@@ -19,7 +19,7 @@ from typing import Any, Final
 import psutil
 
 from tests.acceptance.outside.client_rest import Problem, metric
-from tests.chaos.stand import Stand
+from tests.chaos.stand import RATE, Stand
 from tests.chaos.strikes import AGENT, BROKER, HUB, INFLUXDB, Strike
 from tests.guarantees.guarantee import Control, Guarantee, Run
 
@@ -141,7 +141,8 @@ def soak(seed: int, *, lasts_s: float, kill_every_s: float, leaky: bool = False)
     """Have everybody work so long, kill in turn, sample, and count at the end what was made and what the hub has."""
     figures = Figures(seed, warm_up_s=min(LONGEST_WARM_UP_S, WARM_UP * lasts_s))
     with tempfile.TemporaryDirectory(prefix="linli-soak-") as folder, ExitStack() as stack:
-        stand = Stand(stack, Path(folder), edges=EDGES, presses=False)
+        readings = int(RATE * (lasts_s + COMES_TO_REST_S))  # they never end before the soak does
+        stand = Stand(stack, Path(folder), edges=EDGES, readings=readings, presses=False)
         if leaky:
             stand.hub.stop()
             stand.hub.command = (sys.executable, "-m", "tests.chaos.leaky_hub")
@@ -153,6 +154,8 @@ def soak(seed: int, *, lasts_s: float, kill_every_s: float, leaky: bool = False)
         _go_on(stand, sampler, figures, seed=seed, until_s=begun_s + lasts_s, kill_every_s=kill_every_s)
         figures.minutes = round((time.monotonic() - begun_s) / 60, 2)
         figures.samples = sampler.samples
+        if any(edge.made("telemetry") >= readings for edge in stand.edges):
+            figures.wrong.append("an edge had nothing more to make before the end")
         _count(stand, figures)
     for name, samples in figures.samples.items():
         warm = [sample for sample in samples if sample.at_s >= figures.warm_up_s]

@@ -53,7 +53,7 @@ READY_S: Final = 180
 class Edge(EdgeProcess):
     """The outside client's edge of a node of its own, with its bin and its wearer."""
 
-    def __init__(self, folder: Path, port: int, site: Neighbourhood, number: int) -> None:
+    def __init__(self, folder: Path, port: int, site: Neighbourhood, number: int, *, readings: int) -> None:
         node = f"pi-{number}"
         site.node(node)
         self.facility, device = site.bin(f"bin-{number}", node=node, interval_s=60)
@@ -66,8 +66,8 @@ class Edge(EdgeProcess):
             device=device,
             band=self.band,
             rate=RATE,
-            readings=MOST_READINGS,
-            presses=MOST_READINGS // READINGS_A_PRESS,
+            readings=readings,
+            presses=readings // READINGS_A_PRESS,
             at_once=AT_ONCE,
             repeats=REPEATS,
         )
@@ -153,6 +153,7 @@ class Stand:
         folder: Path,
         *,
         edges: int,
+        readings: int = MOST_READINGS,
         presses: bool = True,
         backlog: int = 0,
         refused: int = 0,
@@ -182,7 +183,9 @@ class Stand:
         self.backlog = backlog
         if backlog:
             self.agent.store(backlog)
-        self.edges = [Edge(folder, self.broker.port, self.site, number) for number in range(1, edges + 1)]
+        self.edges = [
+            Edge(folder, self.broker.port, self.site, number, readings=readings) for number in range(1, edges + 1)
+        ]
         for edge in self.edges:
             stack.callback(edge.kill)
             edge.start()
