@@ -18,8 +18,8 @@ class Limit(NamedTuple):
     per_s: int
 
 
-LIMIT: Final = Limit(burst=2_000, per_s=100)
-"""A broken sensor among twenty is taken as it comes, also after hours offline, and a fiftieth of a core always."""
+LIMIT: Final = Limit(burst=2_000, per_s=20)
+"""A broken sensor among twenty is taken as it comes, also after hours offline."""
 SOS_LIMIT: Final = Limit(burst=200, per_s=10)
 """Where calls come only alarms are charged, each as a message: after twenty the people on duty know."""
 
@@ -61,7 +61,7 @@ class Throttle:
         """Note what could not be used; tell whether this was the last that is taken as it comes."""
         former = self._allowances.get((site, node), Allowance(self._limit.burst, 0))
         allowance = self._allowances[site, node] = charged(former, cost, at_ms, self._limit)
-        return allowance.left < 1 <= refilled(former, at_ms, self._limit).left
+        return allowance.left < MESSAGE <= refilled(former, at_ms, self._limit).left
 
     def is_spent(self, site: str, node: str, *, at_ms: int) -> bool:
         """Tell whether a node has to wait; who has its whole allowance again is forgotten."""
@@ -71,4 +71,4 @@ class Throttle:
         now = refilled(allowance, at_ms, self._limit)
         if now.left >= self._limit.burst:
             del self._allowances[site, node]
-        return now.left < 1
+        return now.left < MESSAGE

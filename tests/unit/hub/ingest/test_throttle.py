@@ -1,6 +1,6 @@
 from typing import Final
 
-from hub.ingest.throttle import Allowance, Limit, Throttle, charged, refilled
+from hub.ingest.throttle import MESSAGE, Allowance, Limit, Throttle, charged, refilled
 
 LIMIT: Final = Limit(burst=100, per_s=25)
 FULL: Final = Allowance(LIMIT.burst, 0)
@@ -8,8 +8,8 @@ FULL: Final = Allowance(LIMIT.burst, 0)
 
 def test_a_node_may_send_a_burst_of_unusable_things_and_then_waits() -> None:
     throttle = Throttle(LIMIT)
-    ends = [throttle.charge("demo", "pi-1", 1, at_ms=1_000) for _ in range(LIMIT.burst)]
-    assert ends == [False] * (LIMIT.burst - 1) + [True]
+    ends = [throttle.charge("demo", "pi-1", MESSAGE, at_ms=1_000) for _ in range(LIMIT.burst // MESSAGE)]
+    assert ends == [False] * (LIMIT.burst // MESSAGE - 1) + [True]
     assert throttle.is_spent("demo", "pi-1", at_ms=1_000)
     assert not throttle.is_spent("demo", "pi-2", at_ms=1_000), "the others need not wait"
 
@@ -31,9 +31,11 @@ def test_a_clock_that_goes_back_gives_nothing_and_goes_on_from_there() -> None:
 def test_a_node_that_waits_goes_on_soon_and_its_end_is_told_again() -> None:
     throttle = Throttle(LIMIT)
     assert throttle.charge("demo", "pi-1", LIMIT.burst, at_ms=0)
-    assert not throttle.is_spent("demo", "pi-1", at_ms=1_000 // LIMIT.per_s)
-    assert throttle.charge("demo", "pi-1", 1, at_ms=1_000 // LIMIT.per_s)
-    assert throttle.is_spent("demo", "pi-1", at_ms=1_000 // LIMIT.per_s)
+    soon_ms = 1_000 * MESSAGE // LIMIT.per_s
+    assert throttle.is_spent("demo", "pi-1", at_ms=soon_ms - 1), "not before it could pay for a message"
+    assert not throttle.is_spent("demo", "pi-1", at_ms=soon_ms)
+    assert throttle.charge("demo", "pi-1", 1, at_ms=soon_ms)
+    assert throttle.is_spent("demo", "pi-1", at_ms=soon_ms)
 
 
 def test_a_node_that_has_its_whole_allowance_again_is_forgotten() -> None:
