@@ -139,7 +139,7 @@ class Link:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> MQTTMessageInfo | None:
         """Publish at QoS 1 on the present connection; None when there is none."""
         client = self._client
-        if client is None or not client.is_connected() or self._is_given_up():
+        if client is None or not client.is_connected() or self._gives_up():
             return None
         try:
             info = client.publish(topic, payload, qos=1, retain=retain)
@@ -147,7 +147,7 @@ class Link:
             return None
         return info if info.rc == 0 else None
 
-    def _is_given_up(self) -> bool:
+    def _gives_up(self) -> bool:
         """Give up a connection whose other end has been silent for too long; note that something is asked of it."""
         if self._now_s is None:
             return False

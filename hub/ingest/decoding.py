@@ -17,6 +17,7 @@ from protocols.rejections import MessageReason, MessageRejection
 from protocols.topics import Channel, Topic, TopicError, parse_topic
 
 _UNPARSED_PLACE = 2
+_LONGEST_NAME = 64
 _URGENT: Final = LIFE_SAFETY | {EventName.FIRE_SUSPECTED}
 _SIGNS_OF_A_CALL: Final = (b"sos_", b"fall_", b"\\u")
 """Part of their names, or the escapes that any name may be written in."""
@@ -99,9 +100,9 @@ def decode(incoming: Incoming, directory: Directory) -> Item | None:
 
 
 def sender(topic: str) -> tuple[str, str]:
-    """Return the site and node that a topic names, whatever else it is."""
+    """Return the site and node that a topic names, whatever else it is, as far as they can be names."""
     parts = [*topic.split("/", 4)[_UNPARSED_PLACE:], "", ""]
-    return parts[0], parts[1]
+    return parts[0][:_LONGEST_NAME], parts[1][:_LONGEST_NAME]
 
 
 def may_call(payload: bytes) -> bool:
@@ -164,8 +165,8 @@ def _refuse_unparsed(incoming: Incoming, detail: str) -> RefusedItem:
     site, node = sender(incoming.topic)
     refused = Refused(
         received_ms=incoming.received_ms,
-        site=site[:64],
-        node=node[:64],
+        site=site,
+        node=node,
         lane=None,
         epoch=None,
         seq=None,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
@@ -17,10 +16,7 @@ from hub.ingest.decoding import (
     RefusedItem,
     StatusItem,
     decode,
-    has_to_wait,
-    may_call,
     said_now_ms,
-    sender,
 )
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.epochs import greet, meet
@@ -30,25 +26,23 @@ from hub.ingest.intake import Intake, unknown_source
 from hub.ingest.judgement import Judgement
 from hub.ingest.lane import LaneState
 from hub.ingest.ports import Transactions, Unit
-from hub.ingest.postponed import Postponed
 from hub.ingest.quarantine import Refused, payload_hash
 from hub.ingest.renewal import Renewal
+from hub.ingest.sieve import Sieve
 from hub.ingest.simulated_time import SimulatedTime
 from hub.ingest.sources import Incoming
 from hub.ingest.supervision import Heard, Supervisor
-from hub.ingest.throttle import LIMIT, MESSAGE, SOS_LIMIT, Limit, Throttle
+from hub.ingest.throttle import LIMIT, SOS_LIMIT, Limit
 from hub.ingest.tracks import Tracks
 from hub.metrics import Metrics
 from hub.telemetry.point import LaneBatch, LaneKey
 from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
-from protocols.rejections import MessageReason, RecordReason
-from protocols.topics import Channel, TopicError, parse_topic
+from protocols.rejections import MessageReason
+from protocols.topics import TopicError, parse_topic
 
 log = structlog.get_logger("hub.ingest")
-_TELEMETRY: Final = f"/{Channel.TELEMETRY}"
-_SOS: Final = f"/{Channel.SOS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,8 @@ class Pipeline:
         """
         self._consumer = consumer
         self._stores = stores
-        self._begin = stores.transactions.life_safety if consumer == Lane.SOS else stores.transactions.background
+        life_safety = consumer == Lane.SOS
+        self._begin = stores.transactions.life_safety if life_safety else stores.transactions.background
         self._renewal = renewal
         self._supervisor = supervisor
         self._acknowledger = acknowledger
@@ -91,23 +86,26 @@ class Pipeline:
         self._lanes: dict[LaneKey, LaneState] = {}
         self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
-        limit = throttled_by or (SOS_LIMIT if consumer == Lane.SOS else LIMIT)
-        self._throttle = None if simulated is not None else Throttle(limit)
-        self._postponed = Postponed()
+        self._sieve = Sieve(
+            life_safety=life_safety,
+            limit=throttled_by or (SOS_LIMIT if life_safety else LIMIT),
+            directory=lambda: renewal.renew(ask=False),
+            now_ms=now_ms,
+            on_no_room=metrics.throttled.inc,
+        )
 
     @property
     def postponed(self) -> int:
         """How many messages of throttled nodes were put off."""
-        return len(self._postponed)
+        return self._sieve.postponed
 
     def take_postponed(self) -> list[Incoming]:
         """Return some of the messages that were put off, for `process` to take now."""
-        return self._postponed.take()
+        return self._sieve.take_postponed()
 
     def put_back(self, batch: Sequence[Incoming]) -> None:
         """Put off again, before all others, what `take_postponed` gave and could not be committed."""
-        for incoming in reversed(batch):
-            self._postponed.put_back(sender(incoming.topic), incoming)
+        self._sieve.put_back(batch)
 
     def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
         """Take a batch; what cannot be committed is not acknowledged, so its edges send it again.
@@ -116,7 +114,8 @@ class Pipeline:
         code is isolated and quarantined: it must not stop the others for ever.
         """
         try:
-            batch = batch if now else self._sift(batch)
+            if not now and self._simulated is None:
+                batch = self._sieve.sift(batch)
             if batch:
                 self._process(batch)
         except StorageError:
@@ -141,53 +140,12 @@ class Pipeline:
 
     def _process(self, batch: Sequence[Incoming]) -> None:
         directory = self._renewal.renew(ask=False)
-        items = [item for incoming in batch if (item := self._decode(incoming, directory)) is not None]
+        items = [item for incoming in batch if (item := decode(incoming, directory)) is not None]
         if self._simulated is None:
             self._take(items, directory)
             return
         with self._simulated.turn:
             self._live_through(items, directory, self._simulated)
-
-    def _sift(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
-        """Return what is to be taken now."""
-        throttle = self._throttle
-        if throttle is None or not (self._postponed or throttle.holds_anybody):
-            return batch
-        directory = self._renewal.renew(ask=False)
-        return [incoming for incoming in batch if not self._put_off(incoming, throttle, directory)]
-
-    def _put_off(self, incoming: Incoming, throttle: Throttle, directory: Directory) -> bool:
-        """Put off a message of a throttled node; what there is no room for it sends again, it was not answered."""
-        who = sender(incoming.topic)
-        if who not in self._postponed and not throttle.is_spent(*who, at_ms=self._now_ms()):
-            return False
-        if not incoming.topic.endswith(_TELEMETRY) or may_call(incoming.payload):
-            item = decode(incoming, directory)
-            if item is None or not has_to_wait(item):
-                return False
-        if self._postponed.put(who, incoming):
-            return True
-        if incoming.topic.endswith(_SOS):
-            return False
-        self._metrics.throttled.inc()
-        return True
-
-    def _decode(self, incoming: Incoming, directory: Directory) -> Item | None:
-        item = decode(incoming, directory)
-        if isinstance(item, RefusedItem) and (item.life_safety or self._consumer != Lane.SOS):
-            self._charge(*sender(incoming.topic), MESSAGE)
-        return item
-
-    def _charge_records(self, refused: Sequence[Refused]) -> None:
-        for one in refused:
-            if self._consumer != Lane.SOS:
-                self._charge(one.site, one.node, 1)
-            elif one.reason is not RecordReason.WRONG_LANE:  # each of the others is an alarm and a commit
-                self._charge(one.site, one.node, MESSAGE)
-
-    def _charge(self, site: str, node: str, cost: int) -> None:
-        if self._throttle is not None and self._throttle.charge(site, node, cost, at_ms=self._now_ms()):
-            log.warning("ingest.node_throttled", site=site, node=node)
 
     def _take(self, items: list[Item], directory: Directory) -> None:
         keys = {item.key for item in items if isinstance(item, LaneItem | HelloItem)}
@@ -199,7 +157,7 @@ class Pipeline:
                     moved.add(item.key)
             elif isinstance(item, HelloItem):
                 intake.greet(item)
-        self._charge_records(intake.refused)
+        self._sieve.charge(items, intake.refused)
         self._append(intake)
         judged = self._supervisor.judge(self._stores.transactions, intake)
         with self._begin() as unit:

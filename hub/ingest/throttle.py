@@ -38,10 +38,9 @@ def refilled(allowance: Allowance, at_ms: int, limit: Limit) -> Allowance:
     return Allowance(left, at_ms)
 
 
-def charged(allowance: Allowance, cost: int, at_ms: int, limit: Limit) -> Allowance:
+def charged(allowance: Allowance, cost: int) -> Allowance:
     """Return the allowance after so much was charged; it never falls below zero."""
-    now = refilled(allowance, at_ms, limit)
-    return now._replace(left=max(0.0, now.left - cost))
+    return allowance._replace(left=max(0.0, allowance.left - cost))
 
 
 class Throttle:
@@ -59,9 +58,9 @@ class Throttle:
 
     def charge(self, site: str, node: str, cost: int, *, at_ms: int) -> bool:
         """Note what could not be used; tell whether this was the last that is taken as it comes."""
-        former = self._allowances.get((site, node), Allowance(self._limit.burst, 0))
-        allowance = self._allowances[site, node] = charged(former, cost, at_ms, self._limit)
-        return allowance.left < MESSAGE <= refilled(former, at_ms, self._limit).left
+        former = refilled(self._allowances.get((site, node), Allowance(self._limit.burst, 0)), at_ms, self._limit)
+        allowance = self._allowances[site, node] = charged(former, cost)
+        return allowance.left < MESSAGE <= former.left
 
     def is_spent(self, site: str, node: str, *, at_ms: int) -> bool:
         """Tell whether a node has to wait; who has its whole allowance again is forgotten."""

@@ -24,6 +24,7 @@ from tests.acceptance.outside.client_rest import Rest, metric
 from tests.acceptance.outside.edge_process import EdgeProcess
 from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.neighbourhood import Neighbourhood
+from tests.chaos.listener import until
 from tests.chaos.poisoned_hub import MUTANTS
 from tests.chaos.poisons import Poison, brew
 from tests.guarantees.guarantee import Control, Guarantee, Run
@@ -104,10 +105,12 @@ class Stage:
 
     def rest(self) -> None:
         """Wait until the hub has taken what it had put off; AssertionError where it does not."""
-        until_s = time.monotonic() + COMES_TO_REST_S
-        while left := metric(self.hub.url, "linli_postponed_messages"):
-            assert time.monotonic() < until_s, f"{left:.0f} messages are put off for ever"
-            time.sleep(0.2)
+        until(
+            lambda: metric(self.hub.url, "linli_postponed_messages") == 0,
+            "what was put off is taken",
+            within_s=COMES_TO_REST_S,
+            every_s=0.2,
+        )
 
     def drain(self, number: int, readings: int, *, within_s: float = 120) -> float:
         """How long a good edge takes to get so many readings acknowledged."""

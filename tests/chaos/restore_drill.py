@@ -13,7 +13,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from hub.storage.sql.migrate import newest
+from hub.storage.sql.schema import NEWEST
 from hub.storage.sqlite_copy import copy_database
 from hub.upkeep.backup.archive import describe, write_archive
 from hub.upkeep.backup.manifest import Manifest, StateKind
@@ -206,7 +206,7 @@ def _wrong_order(scene: Scene, random: Random, stack: ExitStack) -> list[str]:
     copy_database(scene.hub.data_dir / "state.db", work / "state.db")
     contents = tuple(describe(work / name, name=name) for name in ("state.db", "telemetry.db"))
     manifest = Manifest(
-        version="0", revision=newest(), hub_id="hub", taken_at="", state=StateKind.SQLITE, contents=contents
+        version="0", revision=NEWEST, hub_id="hub", taken_at="", state=StateKind.SQLITE, contents=contents
     )  # fmt: skip
     file = scene.folder / "wrong.age"
     with file.open("wb") as target:

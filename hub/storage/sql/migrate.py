@@ -58,11 +58,6 @@ def revisions(engine: Engine) -> tuple[str | None, str | None]:
     return current, ScriptDirectory(str(_SCRIPTS)).get_current_head()
 
 
-def newest() -> str:
-    """Return the revision this release wants."""
-    return str(ScriptDirectory(str(_SCRIPTS)).get_current_head())
-
-
 def is_known(revision: str) -> bool:
     """Tell whether this release has the revision; it has not where a newer one made it."""
     try:

@@ -19,7 +19,8 @@ from hub.storage.data_dir import RESTORING, sync_folder
 from hub.storage.sql.engine import open_engine
 from hub.storage.sql.inspection import file_of
 from hub.storage.sql.meta import GENERATION_MARK
-from hub.storage.sql.migrate import is_known, newest, upgrade
+from hub.storage.sql.migrate import is_known, upgrade
+from hub.storage.sql.schema import NEWEST
 from hub.storage.sql.transfer import TableFile, holds_state, import_tables
 from hub.storage.sql.unit_of_work import SqlTransactions, SqlUnit
 from hub.upkeep.backup.archive import Archive, open_archive
@@ -75,13 +76,13 @@ def restore_backup(settings: Settings, path: Path, key: Key, *, force: bool, now
         generation = new_hex()
         signature = _Signature(manifest, generation, at_ms=began_ms)
         aside = place.take_in(manifest, signature, now_ms=now_ms)
-    return Restored(manifest=manifest, hub_gen=generation, revision=newest(), aside=aside, took_ms=now_ms() - began_ms)
+    return Restored(manifest=manifest, hub_gen=generation, revision=NEWEST, aside=aside, took_ms=now_ms() - began_ms)
 
 
 def _require_readable(manifest: Manifest, path: Path) -> None:
     if not is_known(manifest.revision):
         message = (
-            f"{path} is of a newer release ({manifest.version}, schema {manifest.revision}; this one has {newest()}):"
+            f"{path} is of a newer release ({manifest.version}, schema {manifest.revision}; this one has {NEWEST}):"
             " restore it with that release"
         )
         raise StorageError(message)

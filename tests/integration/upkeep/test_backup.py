@@ -25,7 +25,8 @@ from hub.settings import Settings
 from hub.storage import data_dir
 from hub.storage.data_dir import RESTORING
 from hub.storage.sql.engine import Engine, open_engine
-from hub.storage.sql.migrate import config_for, newest, revisions, upgrade
+from hub.storage.sql.migrate import config_for, revisions, upgrade
+from hub.storage.sql.schema import NEWEST
 from hub.storage.sql.unit_of_work import SqlTransactions
 from hub.storage.sqlite_telemetry import SqliteTelemetryStore
 from hub.telemetry.point import LaneBatch, LaneKey, Point
@@ -270,7 +271,7 @@ def written(desk: Desk, manifest: Manifest, work: Path, names: list[str]) -> Pat
 
 def test_a_newer_schema_is_refused_before_anything_is_touched(desk: Desk) -> None:
     file = older(desk, lambda _: None, revision="9999")
-    told = f"{file} is of a newer release (0.1.0, schema 9999; this one has {newest()}): restore it with that release"
+    told = f"{file} is of a newer release (0.1.0, schema 9999; this one has {NEWEST}): restore it with that release"
     desk.refused(file, told)
     with pytest.raises(StorageError, match="is of a newer release"):
         check_backup(file, desk.key)

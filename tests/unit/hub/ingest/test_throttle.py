@@ -15,14 +15,14 @@ def test_a_node_may_send_a_burst_of_unusable_things_and_then_waits() -> None:
 
 
 def test_the_allowance_grows_again_with_time_up_to_the_burst() -> None:
-    spent = charged(FULL, 10 * LIMIT.burst, 1_000, LIMIT)
+    spent = charged(refilled(FULL, 1_000, LIMIT), 10 * LIMIT.burst)
     assert spent.left == 0
     assert refilled(spent, 2_000, LIMIT).left == LIMIT.per_s
     assert refilled(spent, 1_000_000, LIMIT).left == LIMIT.burst
 
 
 def test_a_clock_that_goes_back_gives_nothing_and_goes_on_from_there() -> None:
-    spent = charged(FULL, LIMIT.burst, 3_600_000, LIMIT)
+    spent = charged(refilled(FULL, 3_600_000, LIMIT), LIMIT.burst)
     back = refilled(spent, 5_000, LIMIT)
     assert back.left == 0
     assert refilled(back, 6_000, LIMIT).left == LIMIT.per_s

@@ -26,9 +26,10 @@ class FakeSource:
 
 
 class FakePipeline:
-    """Keeps the batches it is given; waits while its gate is closed."""
+    """Keeps the batches it is given; waits while its gate is closed; `meanwhile` is what happens during a batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.meanwhile = meanwhile
         self.batches: list[list[Incoming]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -52,6 +53,7 @@ class FakePipeline:
     def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
         self.entered.set()
         assert self.gate.wait(10)
+        self.meanwhile()
         self.batches.append(list(batch))
         self.done.release()
         if self.error is not None:
@@ -196,16 +198,12 @@ def test_what_was_put_off_waits_while_another_consumer_is_busy() -> None:
     now_s = 0.0
     business = Business(last_s=0.0)
 
-    class SlowPipeline(FakePipeline):
-        """Every batch takes a second."""
+    def a_second_passes() -> None:
+        nonlocal now_s
+        now_s += 1.0
+        business.last_s = now_s
 
-        def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
-            nonlocal now_s
-            now_s += 1.0
-            business.last_s = now_s
-            super().process(batch, now=now)
-
-    pipeline = SlowPipeline()
+    pipeline = FakePipeline(a_second_passes)
     worker, _, _ = a_worker(pipeline, now_s=lambda: now_s, business=business)
     pipeline.waiting = [a_message("event")] * 2
     worker.start()
@@ -231,16 +229,12 @@ def test_what_was_put_off_is_put_back_when_it_could_not_be_committed() -> None:
 def test_a_busy_worker_takes_little_of_what_was_put_off_but_some() -> None:
     now_s = 0.0
 
-    class SlowPipeline(FakePipeline):
-        """Every batch takes a hundredth of a second, and there is always another."""
+    def another_comes() -> None:
+        nonlocal now_s
+        now_s += 0.01
+        worker.deliver(a_message("event", b"good"))
 
-        def process(self, batch: Sequence[Incoming], *, now: bool = False) -> None:
-            nonlocal now_s
-            now_s += 0.01
-            worker.deliver(a_message("event", b"good"))
-            super().process(batch, now=now)
-
-    pipeline = SlowPipeline()
+    pipeline = FakePipeline(another_comes)
     worker, _, _ = a_worker(pipeline, now_s=lambda: now_s)
     pipeline.waiting = [a_message("event", b"put off")] * 1_000
     worker.deliver(a_message("event", b"good"))
