@@ -4,12 +4,14 @@ They are, as long as committing each by itself would only have moved marks and s
 message, its commit is the end of what was gathered, and its time is the commit's.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hub.ingest.deadlines import Deadlines, Sleeper
 from hub.ingest.decoding import HelloItem, Item, LaneItem, RefusedItem
 from hub.ingest.intake import Intake
 from hub.ingest.judgement import Judgement
+from hub.ingest.lane import LaneState
 from hub.ingest.supervision import Supervisor
 from hub.telemetry.point import LaneKey
 from hub.vocabulary import rest_id
@@ -33,11 +35,15 @@ class Gathering:
         self._supervisor = supervisor
         self._deadlines = deadlines
 
-    def moves_time(self, item: Item) -> bool:
-        """Tell whether what a message says of time is to be believed: behind a hole nothing is admitted."""
+    def moves_time(self, item: Item, unseen: Mapping[LaneKey, LaneState]) -> bool:
+        """Tell whether what a message says of time is to be believed: behind a hole nothing is admitted.
+
+        `unseen` are the lanes of the message of which nothing was gathered yet.
+        """
         if not isinstance(item, LaneItem) or item.key.lane is Lane.SOS:
             return True
-        return item.message.header.first <= self.intake.lanes[item.key].high_water + 1
+        lane = self.intake.lanes.get(item.key) or unseen[item.key]
+        return item.message.header.first <= lane.high_water + 1
 
     def passes_deadline(self, to_ms: int) -> bool:
         """Tell whether something is to be looked at by then, before a message of that time is taken."""

@@ -172,15 +172,14 @@ class Pipeline:
         gathering = self._gathering(directory, time)
         for item in items:
             keys = {item.key} if isinstance(item, LaneItem | HelloItem) else set[LaneKey]()
-            self._widen(gathering, keys)
             said_ms = said_now_ms(item)
-            if said_ms is not None and gathering.moves_time(item):
+            if said_ms is not None and gathering.moves_time(item, self._unseen(gathering, keys)):
                 if gathering.passes_deadline(said_ms):
                     self._commit_gathered(gathering, time)
                     time.sweep(said_ms)
                     gathering = self._gathering(directory, time)
-                    self._widen(gathering, keys)
                 gathering.at_ms = max(gathering.at_ms, said_ms)
+            gathering.intake.lanes.update(self._unseen(gathering, keys))  # not before: its commit would have met them
             gathering.take(item)
             if gathering.over or not all(self._knows(key) for key in keys):
                 self._commit_gathered(gathering, time)
@@ -196,8 +195,8 @@ class Pipeline:
             at_ms=time.now_ms(),
         )
 
-    def _widen(self, gathering: Gathering, keys: set[LaneKey]) -> None:
-        gathering.intake.lanes.update(self._working(keys - gathering.intake.lanes.keys()))
+    def _unseen(self, gathering: Gathering, keys: set[LaneKey]) -> dict[LaneKey, LaneState]:
+        return self._working(keys - gathering.intake.lanes.keys())
 
     def _commit_gathered(self, gathering: Gathering, time: SimulatedTime) -> None:
         items, intake = gathering.items, gathering.intake

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
@@ -257,8 +257,17 @@ def two_hubs(folder: Path) -> Generator[tuple[SimulatedHub, SimulatedHub]]:
         hub.engine.dispose()
 
 
+A_DEADLINE_BEFORE_A_FIRST_CONTACT = [
+    Step("reading", 0, 15.0, "pi-2", cut=False),
+    Step("broken", 0, 15.0, "pi-1", cut=False),
+    Step("reading", 0, 15.0, "pi-2", cut=False),
+    Step("reading", 100_000, 15.0, "pi-1", cut=False),
+]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=40), st.booleans(), st.sampled_from([0, HOLD_S]))
+@example(steps=A_DEADLINE_BEFORE_A_FIRST_CONTACT, patient=False, hold_s=0)
 def test_a_batch_comes_to_what_its_messages_come_to_one_by_one(
     steps: Sequence[Step], patient: bool, hold_s: int
 ) -> None:
