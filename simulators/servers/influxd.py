@@ -36,7 +36,6 @@ bind-address = "127.0.0.1:0"
   query-log-enabled = false
 [http]
   bind-address = {http}
-  flux-enabled = true
   log-enabled = false
 [monitor]
   store-enabled = false
