@@ -11,11 +11,16 @@ from hub.storage.sql.prepared import Prepared
 
 __all__ = ["Engine", "open_engine"]
 
+CACHE_KIB: Final = 512
+"""Of pages, a connection: the system keeps the file in memory as well, and each of a hub's connections would fill
+SQLite's own 2 MB, at the rate of its history.
+"""
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
+    f"PRAGMA cache_size=-{CACHE_KIB}",
 )
 _PATIENCE: Final = {
     "connect_timeout": "5",
