@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.integration.edge.agent_process import wait_until
@@ -69,6 +70,9 @@ class Terminal:
         (self._folder / "distance").write_text(str(mm))
 
     def interrupt(self) -> None:
+        """Ctrl-C, once it waits for the keyboard: one that comes just before that counts at the next key."""
+        waits = psutil.Process(self._child.pid)
+        wait_until(lambda: waits.status() == psutil.STATUS_SLEEPING, "it waits for the keyboard")
         self._child.send_signal(signal.SIGINT)
 
     def ended(self, text: str = "") -> int:
