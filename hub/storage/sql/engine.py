@@ -15,6 +15,10 @@ CACHE_KIB: Final = 512
 """Of pages, a connection: the system keeps the file in memory as well, and each of a hub's connections would fill
 SQLite's own 2 MB, at the rate of its history.
 """
+STATEMENTS: Final = 64
+"""Compiled and kept, a connection, about 9 kB each (the driver would keep 128). The connection that was used last is
+used next, else each of them would come to keep every statement of the hub, in hours.
+"""
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -49,7 +53,9 @@ def open_engine(url: str) -> Engine:
         raise ConfigurationError(message) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        engine = create_engine(parsed, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 5.0})
+        settings = {"check_same_thread": False, "timeout": 5.0, "cached_statements": STATEMENTS}
+        pool = {"pool_use_lifo": True} if parsed.database else {}  # one in memory has no pool
+        engine = create_engine(parsed, hide_parameters=True, connect_args=settings, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
