@@ -17,7 +17,7 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 
 @pytest.fixture
 def client(community: Community) -> Generator[httpx.Client]:
-    with httpx.Client(base_url=community.stage.url) as client:
+    with httpx.Client(base_url=community.stage.url, timeout=30) as client:
         yield client
 
 
@@ -253,7 +253,7 @@ def test_names_are_words_and_never_markup(empty_stage: Stage) -> None:
     empty_stage.site("demo", "<i>site</i>")
     empty_stage.facility("bin-1", "bin", '"><script>alert(1)</script>')
     empty_stage.read("bin-1", "fill_level", {"fill_percent": 95.0})
-    with httpx.Client(base_url=empty_stage.url) as client:
+    with httpx.Client(base_url=empty_stage.url, timeout=30) as client:
         sign_in(client, "admin")
         page = client.get("/").text
     assert "<script" not in page
@@ -286,7 +286,7 @@ def test_a_long_list_is_paged_with_the_worst_first(empty_stage: Stage) -> None:
     for number in range(55):
         empty_stage.facility(f"bin-{number}", "bin", f"Bin {number}")
         empty_stage.read(f"bin-{number}", "fill_level", {"fill_percent": 90.0 if number == 54 else 10.0})
-    with httpx.Client(base_url=empty_stage.url) as client:
+    with httpx.Client(base_url=empty_stage.url, timeout=30) as client:
         sign_in(client, "admin")
         first, second = client.get("/facilities?kind=bin").text, client.get("/facilities?kind=bin&page=2").text
         titles = re.findall(r'class="title">([^<]+)<', first)

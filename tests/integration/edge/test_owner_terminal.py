@@ -5,15 +5,16 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.integration.edge.agent_process import wait_until
 
+AGAIN_S = 2.0
 TEXT = """# Node at gate 3: empty_mm = 1200 is from the drawing
 site = "demo"
 node = "pi-1"
@@ -69,11 +70,18 @@ class Terminal:
     def target_at(self, mm: float) -> None:
         (self._folder / "distance").write_text(str(mm))
 
-    def interrupt(self) -> None:
-        """Ctrl-C, once it waits for the keyboard: one that comes just before that counts at the next key."""
-        waits = psutil.Process(self._child.pid)
-        wait_until(lambda: waits.status() == psutil.STATUS_SLEEPING, "it waits for the keyboard")
-        self._child.send_signal(signal.SIGINT)
+    def interrupt(self, text: str) -> None:
+        """Ctrl-C until this is shown: one that comes just before the keyboard is read counts at the next key only."""
+        pressed_s = float("-inf")
+
+        def heard() -> bool:
+            nonlocal pressed_s
+            if time.monotonic() - pressed_s > AGAIN_S and self._child.poll() is None:
+                pressed_s = time.monotonic()
+                self._child.send_signal(signal.SIGINT)
+            return self.shows(text)
+
+        wait_until(heard, f"it hears Ctrl-C and says: {text}")
 
     def ended(self, text: str = "") -> int:
         """Wait for the end, having shown this; return the exit code."""
@@ -134,7 +142,7 @@ def test_a_calibration_can_be_ended_at_any_question_and_changes_nothing(folder: 
             terminal.answer("Enter measures, or type", "q")
         else:
             wait_until(lambda: terminal.shows("Enter measures, or type"), "it asks")
-            terminal.interrupt()
+            terminal.interrupt("Nothing was changed.")
         assert terminal.ended("Nothing was changed.") == 1
     assert (folder / "edge.toml").read_text() == TEXT
 
@@ -166,5 +174,5 @@ def test_a_probe_in_a_terminal_is_drawn_again_until_it_is_interrupted(folder: Pa
         wait_until(lambda: terminal.shows("distance 118"), "the bin's level")
         terminal.target_at(480)
         wait_until(lambda: terminal.shows("distance 48"), "the new level")
-        terminal.interrupt()
+        terminal.interrupt("\x1b[?1049l")
         assert terminal.ended("\x1b[?1049l") == 0
