@@ -265,7 +265,7 @@ A_DEADLINE_BEFORE_A_FIRST_CONTACT = [
 ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=40), st.booleans(), st.sampled_from([0, HOLD_S]))
 @example(steps=A_DEADLINE_BEFORE_A_FIRST_CONTACT, patient=False, hold_s=0)
 def test_a_batch_comes_to_what_its_messages_come_to_one_by_one(
