@@ -24,6 +24,7 @@ _BUILD_LIMIT_S = 1200
 _STATEMENT_TRIES = 100
 _STATEMENT_PAUSE_S = 0.1
 
+# Flux stays off: nothing of Linli asks in it, and its library takes 5 s of CPU at every start.
 _CONFIGURATION = """\
 reporting-disabled = true
 bind-address = "127.0.0.1:0"

@@ -11,11 +11,11 @@ from hub.storage.sql.prepared import Prepared
 
 __all__ = ["Engine", "open_engine"]
 
-CACHE_KIB: Final = 512
+_CACHE_KIB: Final = 512
 """Of pages, a connection: the system keeps the file in memory as well, and each of a hub's connections would fill
 SQLite's own 2 MB, at the rate of its history.
 """
-STATEMENTS: Final = 64
+_STATEMENTS: Final = 64
 """Compiled and kept, a connection, about 9 kB each (the driver would keep 128). The connection that was used last is
 used next, else each of them would come to keep every statement of the hub, in hours.
 """
@@ -24,7 +24,7 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
-    f"PRAGMA cache_size=-{CACHE_KIB}",
+    f"PRAGMA cache_size=-{_CACHE_KIB}",
 )
 _PATIENCE: Final = {
     "connect_timeout": "5",
@@ -53,9 +53,9 @@ def open_engine(url: str) -> Engine:
         raise ConfigurationError(message) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        settings = {"check_same_thread": False, "timeout": 5.0, "cached_statements": STATEMENTS}
+        arguments = {"check_same_thread": False, "timeout": 5.0, "cached_statements": _STATEMENTS}
         pool = {"pool_use_lifo": True} if parsed.database else {}  # one in memory has no pool
-        engine = create_engine(parsed, hide_parameters=True, connect_args=settings, **pool)
+        engine = create_engine(parsed, hide_parameters=True, connect_args=arguments, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -76,7 +76,7 @@ class Terminal:
 
         def heard() -> bool:
             nonlocal pressed_s
-            if time.monotonic() - pressed_s > AGAIN_S and self._child.poll() is None:
+            if time.monotonic() - pressed_s > AGAIN_S:
                 pressed_s = time.monotonic()
                 self._child.send_signal(signal.SIGINT)
             return self.shows(text)
