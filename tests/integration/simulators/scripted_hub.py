@@ -1,5 +1,6 @@
 """A hub of a few lines: takes lanes in order, commits to memory, acknowledges. Written from the contract alone."""
 
+import asyncio
 import hashlib
 import json
 from collections import defaultdict
@@ -21,6 +22,7 @@ class ScriptedHub:
         self.announced: dict[Key, int] = {}
         self.duplicates = 0
         self.hellos = 0
+        self.listening = asyncio.Event()
         self.refuse: set[str] = set()
         """Devices whose records make their message undecodable to this hub."""
         self._host, self._port, self._hub_id = host, port, hub_id
@@ -34,6 +36,7 @@ class ScriptedHub:
             clean_start=True,
         ) as client:
             await client.subscribe("linli/v1/+/+/up/#", qos=1)
+            self.listening.set()
             async for message in client.messages:
                 topic = message.topic.value.split("/")
                 await self._take(client, topic[2], topic[3], topic[5:], bytes(message.payload))

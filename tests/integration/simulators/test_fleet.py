@@ -34,7 +34,7 @@ from tests.integration.simulators.scripted_hub import ScriptedHub
 
 pytestmark = pytest.mark.mosquitto
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
-BAD = Network(loss_rate=0.05, duplicate_rate=0.2, delay_s=(0.0, 0.2), outages_s=((1.0, 1.5),))
+BAD = Network(loss_rate=0.05, duplicate_rate=0.5, delay_s=(0.0, 0.2), outages_s=((1.0, 1.5),))
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 async def serving(hub: ScriptedHub) -> AsyncGenerator[ScriptedHub]:
     task = asyncio.create_task(hub.serve())
     try:
+        await asyncio.wait_for(hub.listening.wait(), 60)  # or what was sent before comes in a few messages, none twice
         yield hub
     finally:
         task.cancel()
