@@ -3,6 +3,8 @@
 import sys
 from importlib.util import find_spec
 
+from hub import interpreter
+
 _NEEDED = ("typer", "fastapi", "sqlalchemy", "paho")
 
 
@@ -11,6 +13,8 @@ def main() -> None:
     if any(find_spec(name) is None for name in _NEEDED):
         print("linli-hub needs its extra: pip install 'linli[hub]'", file=sys.stderr)
         raise SystemExit(2)
+    if sys.argv[1:2] == ["serve"]:
+        interpreter.start_without_thread_caches()
     from hub.cli import run
 
     run()

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 import sys
 from contextlib import suppress
 from typing import Final
@@ -14,6 +15,26 @@ TIDY_EVERY_S: Final = 60.0
 _M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
 _ARENAS: Final = 2
+_TUNABLES: Final = "GLIBC_TUNABLES"
+_NO_THREAD_CACHES: Final = "glibc.malloc.tcache_count=0"
+"""glibc takes it from the environment only, before the process has a thread."""
+
+
+def start_without_thread_caches() -> None:
+    """Have the process start again, as itself, with a glibc that keeps no freed memory for each thread.
+
+    It would keep some of every size that each of some twenty threads has ever freed: 2 MB an hour for the first hours,
+    in between what is in use, so that nothing of it can be given back. Python's own objects are not of glibc.
+    Returns where it has started so already, where the environment sets it otherwise, and where libc is another.
+    """
+    with suppress(ValueError, AttributeError, OSError):
+        os.confstr("CS_GNU_LIBC_VERSION")
+        told = os.environ.get(_TUNABLES, "")
+        if sys.executable and "glibc.malloc.tcache_count" not in told:
+            tunables = f"{told}:{_NO_THREAD_CACHES}" if told else _NO_THREAD_CACHES
+            os.execve(  # noqa: S606 this very program
+                sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, _TUNABLES: tunables}
+            )
 
 
 def prepare() -> None:

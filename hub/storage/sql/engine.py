@@ -15,10 +15,13 @@ _CACHE_KIB: Final = 512
 """Of pages, a connection: the system keeps the file in memory as well, and each of a hub's connections would fill
 SQLite's own 2 MB, at the rate of its history.
 """
-_STATEMENTS: Final = 64
-"""Compiled and kept, a connection, about 9 kB each (the driver would keep 128). The connection that was used last is
-used next, else each of them would come to keep every statement of the hub, in hours.
+_KEPT: Final = 2
+"""Connections to a file that stay open: who writes and who reads. The one that was used last is used next, and what
+more are needed for a moment are closed again (to open one takes a millisecond). Of five, each would come to hold its
+own pages, statements and schema, a megabyte, in hours.
 """
+_MOST: Final = 15
+"""Open at once; who needs one more waits."""
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -53,8 +56,9 @@ def open_engine(url: str) -> Engine:
         raise ConfigurationError(message) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        arguments = {"check_same_thread": False, "timeout": 5.0, "cached_statements": _STATEMENTS}
-        pool = {"pool_use_lifo": True} if parsed.database else {}  # one in memory has no pool
+        arguments = {"check_same_thread": False, "timeout": 5.0}
+        in_memory = not parsed.database  # it has no pool
+        pool = {} if in_memory else {"pool_use_lifo": True, "pool_size": _KEPT, "max_overflow": _MOST - _KEPT}
         engine = create_engine(parsed, hide_parameters=True, connect_args=arguments, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
