@@ -12,9 +12,12 @@ GARBAGE_ALLOCATIONS: Final = 50_000
 SWITCH_S: Final = 0.0005
 """How long a thread may keep another waiting for its turn (Python's own default is ten times that)."""
 TIDY_EVERY_S: Final = 60.0
+_M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
-_ARENAS: Final = 2
+_LARGE_BYTES: Final = 128 * 1024
+"""A piece as large as this is memory by itself and goes back whole. That is glibc's default, but only until the first
+such piece was given back: from then on it would put larger and larger ones in between the others."""
 _TUNABLES: Final = "GLIBC_TUNABLES"
 _NO_THREAD_CACHES: Final = "glibc.malloc.tcache_count=0"
 """glibc takes it from the environment only, before the process has a thread."""
@@ -41,13 +44,15 @@ def prepare() -> None:
     """Suit it to the start, before the imports: at its defaults the collector would take a tenth of them.
 
     Threads change places sooner, for an SOS asks for its turn some fifty times on its way through one commit, beside
-    telemetry that never pauses, or pages that are loaded still. They share two arenas of memory: each would keep that
-    of its own busiest moment.
+    telemetry that never pauses, or pages that are loaded still. They share one arena of memory: each would keep that of
+    its own busiest moment.
     """
     gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 50)
     sys.setswitchinterval(SWITCH_S)
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 1)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def settle() -> None:

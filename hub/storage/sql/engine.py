@@ -11,9 +11,9 @@ from hub.storage.sql.prepared import Prepared
 
 __all__ = ["Engine", "open_engine"]
 
-_CACHE_KIB: Final = 512
-"""Of pages, a connection: the system keeps the file in memory as well, and each of a hub's connections would fill
-SQLite's own 2 MB, at the rate of its history.
+_CACHE_KIB: Final = 128
+"""Of pages, a connection: the system keeps the file in memory as well. A connection drops its pages when another has
+written, and SQLite's own 2 MB would be asked for and given back piece by piece, in between all else.
 """
 _KEPT: Final = 2
 """Connections to a file that stay open: who writes and who reads. The one that was used last is used next, and what
