@@ -49,7 +49,7 @@ def calibrate(configured: Configured, slug: str | None, *, say: Say, ask: AskPer
         for part in parts:
             part.open()
         changes = _hold(conversation, parts, say=say, ask=ask, now=now)
-    except Aborted:
+    except (Aborted, KeyboardInterrupt):  # Ctrl-C between two questions too
         say("Nothing was changed.")
         return False
     finally:

@@ -28,6 +28,7 @@ kind = "fill_level"
 options = {trigger_pin = 23, echo_pin = 24, empty_mm = 1200.0, full_mm = 300.0}   # measured?
 """
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 import gpiozero
@@ -35,6 +36,7 @@ from edge.cli import main
 from protocols.fill_level import echo_s
 from tests.contract.drivers.bench import a_sensor_bench
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in a shell's background it is ignored
 factory, trigger = a_sensor_bench()
 gpiozero.Device.pin_factory = factory
 distance = Path(sys.argv[1])
@@ -143,6 +145,15 @@ def test_a_calibration_can_be_ended_at_any_question_and_changes_nothing(folder: 
         else:
             wait_until(lambda: terminal.shows("Enter measures, or type"), "it asks")
             terminal.interrupt("Nothing was changed.")
+        assert terminal.ended("Nothing was changed.") == 1
+    assert (folder / "edge.toml").read_text() == TEXT
+
+
+def test_a_calibration_can_be_ended_while_it_measures(folder: Path) -> None:
+    with a_terminal(folder, "calibrate", "bin-1") as terminal:
+        terminal.answer("Enter measures, or type", "")
+        wait_until(lambda: terminal.shows("easuring"), "it measures")
+        terminal.interrupt("Nothing was changed.")
         assert terminal.ended("Nothing was changed.") == 1
     assert (folder / "edge.toml").read_text() == TEXT
 
