@@ -3,8 +3,10 @@
 from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
 
 from hub.errors import ConfigurationError
 from hub.storage.sql.prepared import Prepared
@@ -57,8 +59,8 @@ def open_engine(url: str) -> Engine:
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         arguments = {"check_same_thread": False, "timeout": 5.0}
-        in_memory = not parsed.database  # it has no pool
-        pool = {} if in_memory else {"pool_use_lifo": True, "pool_size": _KEPT, "max_overflow": _MOST - _KEPT}
+        pooled = SQLiteDialect_pysqlite.get_pool_class(parsed) is QueuePool  # a database in memory has another
+        pool = {"pool_use_lifo": True, "pool_size": _KEPT, "max_overflow": _MOST - _KEPT} if pooled else {}
         engine = create_engine(parsed, hide_parameters=True, connect_args=arguments, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -152,7 +152,7 @@ def test_a_calibration_can_be_ended_at_any_question_and_changes_nothing(folder: 
 def test_a_calibration_can_be_ended_while_it_measures(folder: Path) -> None:
     with a_terminal(folder, "calibrate", "bin-1") as terminal:
         terminal.answer("Enter measures, or type", "")
-        wait_until(lambda: terminal.shows("easuring"), "it measures")
+        wait_until(lambda: terminal.shows("measuring"), "it measures")
         terminal.interrupt("Nothing was changed.")
         assert terminal.ended("Nothing was changed.") == 1
     assert (folder / "edge.toml").read_text() == TEXT

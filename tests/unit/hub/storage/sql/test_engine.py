@@ -10,8 +10,9 @@ from sqlalchemy.exc import OperationalError
 from hub.storage.sql.engine import open_engine
 
 
-def test_an_error_does_not_repeat_what_was_to_be_stored() -> None:
-    engine = open_engine("sqlite://")
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_an_error_does_not_repeat_what_was_to_be_stored(url: str) -> None:
+    engine = open_engine(url)
     with engine.begin() as connection, pytest.raises(OperationalError) as failed:
         connection.execute(text("INSERT INTO absent VALUES (:url)"), {"url": "https://robot/send?key=k3y"})
     engine.dispose()
