@@ -5,7 +5,7 @@ import threading
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 STOP_WITHIN_S: Final = 5
 
@@ -13,7 +13,7 @@ STOP_WITHIN_S: Final = 5
 class Server:
     """Serves an application until it is stopped."""
 
-    def __init__(self, application: FastAPI, listener: socket.socket) -> None:
+    def __init__(self, application: ASGIApp, listener: socket.socket) -> None:
         """Take an application and a bound socket."""
         self._listener = listener
         config = uvicorn.Config(
@@ -23,7 +23,8 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve: who connects from now on is not refused, and is answered once the thread runs."""
+        self._listener.listen(self._server.config.backlog)
         self._thread.start()
 
     def stop(self) -> None:

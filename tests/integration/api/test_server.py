@@ -3,8 +3,10 @@
 import socket
 
 import pytest
+from fastapi import FastAPI
 
 from hub.api.listener import bind
+from hub.api.server import Server
 from hub.errors import HubError
 
 
@@ -22,3 +24,11 @@ def test_an_address_that_is_taken_is_named_in_one_line() -> None:
     with pytest.raises(HubError, match=f"LINLI_HTTP_PORT: 127.0.0.1:{port} cannot be used"):
         bind("127.0.0.1", port)
     taken.close()
+
+
+def test_who_connects_as_soon_as_the_server_has_started_is_not_refused() -> None:
+    listener = bind("127.0.0.1", 0)
+    server = Server(FastAPI(), listener)
+    server.start()
+    assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    server.stop()

@@ -1,14 +1,14 @@
 """rest.md §6: the event stream, from a server of its own in this process."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx2
 import pytest
-import uvicorn
 
+from hub.api.listener import bind
+from hub.api.server import Server
 from hub.events import ConditionRaised
 from hub.vocabulary import FaultCode, Role, Subject
 from tests.integration.api.client import START_MS, Client, World
@@ -48,17 +48,12 @@ class Served:
 
 @pytest.fixture
 def served(world: World) -> Iterator[Served]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(world.web.app, log_config=None, lifespan="off", timeout_graceful_shutdown=3)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="served")
-    thread.start()
+    listener = bind("127.0.0.1", 0)
+    server = Server(world.web.app, listener)
+    server.start()
     yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", world)
     world.services.wake.close()
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    server.stop()
 
 
 def fill(world: World, site: str, facility: str) -> None:
