@@ -39,8 +39,8 @@ class Tally:
             deliver(worker, incoming)
             self._longest = max(self._longest, worker._queue.qsize())  # noqa: SLF001 counted from inside
 
-        def taken(pipeline: Pipeline, batch: list[Incoming]) -> None:
-            process(pipeline, batch)
+        def taken(pipeline: Pipeline, batch: list[Incoming], *, now: bool = False) -> None:
+            process(pipeline, batch, now=now)
             self._taken += sum(incoming.topic.endswith(TELEMETRY) for incoming in batch)
 
         Worker.deliver = delivered  # pyright: ignore[reportAttributeAccessIssue] counted from inside

@@ -7,7 +7,8 @@ from hub import reactions
 from hub.events import AlertChanged, Event
 from hub.ingest.intake import Intake
 from hub.ingest.pipeline import Pipeline
-from hub.notification import outbox
+from hub.notification import outbox, service
+from hub.notification.ports import NotificationRepository
 from hub.storage.sql.unit_of_work import Listener, SqlTransactions, SqlUnit
 from tests.chaos.faulty_hub import new_id_each_attempt
 from tests.chaos.influx_mutants import moves_on_before_the_answer
@@ -18,6 +19,19 @@ LONG_S: Final = 10 * 365 * 86_400
 def never_takes_over() -> None:
     """What a dead sender held is nobody's: its lease does not end."""
     outbox.LEASE_S = LONG_S  # pyright: ignore[reportConstantRedefinition] a mutant is made inside
+
+
+def gives_up_what_a_dead_sender_held() -> None:
+    """A lease that has run out is taken for a message that nobody wants any more."""
+    lease = service.lease
+
+    def mutant(rows: NotificationRepository, row: outbox.Notification, *, at_ms: int) -> outbox.Notification | None:
+        if row.state is not outbox.NotificationState.LEASED:
+            return lease(rows, row, at_ms=at_ms)
+        rows.save(outbox.cancel(row), was=row.state, attempts=row.attempts)
+        return None
+
+    service.lease = mutant
 
 
 def acknowledges_before_the_commit() -> None:
@@ -63,6 +77,7 @@ MUTANTS: Final[dict[str, Callable[[], object]]] = {
     made.__name__: made
     for made in (
         never_takes_over,
+        gives_up_what_a_dead_sender_held,
         acknowledges_before_the_commit,
         tells_people_after_the_commit,
         moves_on_before_the_answer,

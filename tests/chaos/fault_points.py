@@ -49,6 +49,7 @@ SHORT_FORKED_KILLS: Final = 14
 CONTROL_KILLS: Final = 12
 CAUGHT_BY: Final[Mapping[str, tuple[Sequence[str], str]]] = {
     "never_takes_over": ((FaultPoint.NOTIFICATIONS_LEASED,), "neither arrived"),
+    "gives_up_what_a_dead_sender_held": ((FaultPoint.NOTIFICATIONS_LEASED,), "neither arrived"),
     "acknowledges_before_the_commit": ((FaultPoint.STATE_WRITTEN,), "presses are in an alert"),
     "tells_people_after_the_commit": ((FaultPoint.STATE_COMMITTED,), "messages to"),
     "moves_on_before_the_answer": ((FaultPoint.LINES_PASSED_OVER,), "lines in InfluxDB"),

@@ -6,7 +6,8 @@ import sys
 import tempfile
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -124,6 +125,10 @@ class Play:
         self._killed_lives: set[int] = set()
         self._acts: Counter[tuple[str, str]] = Counter()
         self._lost_answers: Counter[tuple[str, int]] = Counter()
+        self._overdue: set[str] = set()
+        """Messages that still wait when every service is well and all their times have come."""
+        self._unheard: set[str] = set()
+        """Messages about a call that were cancelled although nobody had acknowledged or closed it."""
 
     def warm(self) -> None:
         """Live a first life that nobody kills."""
@@ -147,8 +152,34 @@ class Play:
         for _ in range(QUIET_LIVES):
             self._live(None, 1, None)
         self._now_ms += DAY_MS
+        self._live(None, 1, None)
+        self._look_before_people_close_everything()
         self._live(None, 1, "resolve")
         self._live(None, 1, None)
+
+    def _look_before_people_close_everything(self) -> None:
+        rows = self._rows()
+        self._overdue = {row.id for row in rows if row.state in NOT_OVER}
+        with self._transactions() as transactions, transactions.read() as unit:
+            alerts = unit.alerts.find(AlertQuery(limit=1_000_000))
+            acted_on = {
+                about
+                for alert in alerts
+                if any(entry.step.value in {"acknowledged", "closed"} for entry in unit.alerts.log_of(alert.id))
+                for about in (alert.id, alert.work_order)
+            }
+        cancelled = [row for row in rows if row.life_safety and row.state is NotificationState.CANCELLED]
+        self._unheard = {row.id for row in cancelled if acted_on.isdisjoint({row.alert, row.work_order} - {None})}
+
+    def _rows(self) -> list[Notification]:
+        with self._transactions() as transactions, transactions.read() as unit:
+            return list(unit.notifications.find(NotificationQuery(limit=1_000_000)))
+
+    @contextmanager
+    def _transactions(self) -> Generator[SqlTransactions]:
+        engine = open_engine(f"sqlite:///{self.folder / 'state.db'}")
+        yield SqlTransactions(engine, react=react, now_ms=lambda: self._now_ms, new_id=new_ulid)
+        engine.dispose()
 
     def _press(self) -> None:
         number = len(self._sos) + 1
@@ -206,10 +237,8 @@ class Play:
 
     def tell(self) -> None:
         """Fill the ledger from the files and the services."""
-        engine = open_engine(f"sqlite:///{self.folder / 'state.db'}")
-        transactions = SqlTransactions(engine, react=react, now_ms=lambda: self._now_ms, new_id=new_ulid)
-        with transactions.read() as unit:
-            rows = unit.notifications.find(NotificationQuery(limit=1_000_000))
+        rows = self._rows()
+        with self._transactions() as transactions, transactions.read() as unit:
             found = unit.webhooks.find(limit=10)
             alerts = {alert.id: alert for alert in unit.alerts.find(AlertQuery(limit=1_000_000))}
             heard = {press.ref for alert in alerts for press in unit.presses.of_alert(alert)}
@@ -218,7 +247,6 @@ class Play:
             residual = unit.lanes.residual()
             quarantined = unit.connection.execute(text("SELECT count(*) FROM quarantine")).scalar()
             unordered = [a.id for a in alerts.values() if FAULTS[a.fault_code].skill and a.work_order is None]
-        engine.dispose()
         hooks = {hook.id: hook.url.rpartition("/")[2] for hook in found}
         gone = {hooks[hook.id] for hook in found if hook.disabled_at_ms is not None}
         wrong, ledger = self.ledger.wrong, self.ledger
@@ -263,11 +291,11 @@ class Play:
         for row in rows:
             if row.id in taken:
                 ledger.taken += 1
-            elif row.state is NotificationState.CANCELLED and not gone:
+            elif row.state is NotificationState.CANCELLED and not gone and self._made_needless(row, path):
                 ledger.heard_first += 1
             elif row.state is NotificationState.FAILED and row.error and path not in MENDED:
                 ledger.failed_in_sight += 1
-            elif row.state is NotificationState.CANCELLED:
+            elif row.state is NotificationState.CANCELLED and gone:
                 ledger.failed_in_sight += 1  # its webhook stands as disabled, with the time
             else:
                 silent.append(f"{row.step} is {row.state} after {row.attempts} attempts")
@@ -283,6 +311,10 @@ class Play:
                 if life not in self._killed_lives and not self._lost_answers[message_id, life]:
                     ledger.wrong.append(f"{path}: {message_id} was sent again without a crash")
         ledger.wrong += [f"{path}: {n} messages again after one kill" for n in again.values() if n > 1]
+
+    def _made_needless(self, row: Notification, path: str) -> bool:
+        """Whether a person, or for a bin its sensor, came before a message that was not late."""
+        return row.id not in self._unheard and not (path in MENDED and row.id in self._overdue)
 
     def _life_of(self, call: Call) -> int:
         """Return the life in which a message was sent: by the hub's clock, for a call may be noted later."""

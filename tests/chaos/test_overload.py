@@ -1,12 +1,24 @@
-"""What an overload's verdict refuses, and that its edges are edges; the run is shown by `make guarantees`."""
+"""A short overload, what its verdict refuses, and that its edges are edges."""
 
 import time
 
+import pytest
+
 from tests.benchmarks.community import Place
-from tests.chaos.overload import too_large, uncounted
+from tests.chaos.overload import run, too_large, uncounted
 from tests.chaos.overload_fleet import BACKLOG_RECORDS, FIRST_PATIENCE_S, Edge
 
+SEED = 1
 MOST = {"hub_mb": 200.0, "queue_messages": 900.0}
+
+
+@pytest.mark.mosquitto
+@pytest.mark.influxd
+@pytest.mark.timeout(400)
+def test_a_hub_with_a_short_queue_sheds_and_counts_and_gets_everything_in_the_end() -> None:
+    ran = run(SEED, full=False)
+    assert ran.wrong == [], ran.reached
+    assert ran.figures["shed"] > 0
 
 
 def test_a_message_that_is_neither_taken_nor_in_the_count_of_shed_ones_is_noticed() -> None:

@@ -1,13 +1,21 @@
-"""What a soak calls growth; the soak itself is shown by `make guarantees`."""
+"""Some seconds of a soak, and what it calls growth."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from tests.chaos.soak import Sample, judge, slope_mb_an_hour
+from tests.chaos.soak import Sample, judge, run, slope_mb_an_hour
 
 HOUR: list[Sample] = [Sample(float(at_s), 100.0 + at_s % 2, 20 + at_s % 3, 10, 4.0) for at_s in range(0, 3_600, 5)]
+
+
+@pytest.mark.mosquitto
+@pytest.mark.influxd
+@pytest.mark.timeout(400)
+def test_a_hub_and_an_agent_do_not_grow_while_others_are_killed() -> None:
+    ran = run(1, full=False)
+    assert ran.wrong == [], ran.reached
 
 
 def test_what_only_comes_and_goes_is_no_growth() -> None:

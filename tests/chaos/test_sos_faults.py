@@ -1,10 +1,20 @@
-"""Whom the kills of G5 fall on; the run itself is shown by `make guarantees`: it starts hubs."""
+"""Some seconds of kills under a wearer who presses, and whom the kills fall on."""
 
 from collections import Counter
 from itertools import pairwise
 
-from tests.chaos.sos_faults import AGENT_ALONE_S, ALONE_S, KILL_EVERY_S, KILLS_LAST_S, kills
+import pytest
+
+from tests.chaos.sos_faults import AGENT_ALONE_S, ALONE_S, KILL_EVERY_S, KILLS_LAST_S, kills, run
 from tests.chaos.strikes import HUB
+
+
+@pytest.mark.mosquitto
+@pytest.mark.influxd
+@pytest.mark.timeout(400)
+def test_every_press_under_kills_is_sent() -> None:
+    ran = run(1, full=False)
+    assert ran.wrong == [], ran.reached
 
 
 def test_a_kill_falls_every_1_2_seconds_on_everybody_and_on_nobody_who_is_not_back() -> None:
