@@ -6,7 +6,6 @@ figures as JSON. The history is JSON lines: the play with its seed, then what wa
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -227,16 +226,12 @@ def control(seed: int) -> Control:
         twins = pool.map(lambda name: _tried(seed, name, "--sound"), TRIALS)
         tried = dict(zip(TRIALS, pool.map(lambda name: _tried(seed, name), TRIALS), strict=True))
         sound = dict(zip(TRIALS, twins, strict=True))
-    caught = {
-        name: found["books"]["wrong"] == [] and "broke" not in found and _shows(name, tried[name]["books"]["wrong"])
-        for name, found in sound.items()
-    }
-    return Control(caught, {name: {"mutant": tried[name], "sound": sound[name]} for name in TRIALS})
-
-
-def _shows(name: str, wrong: Sequence[str]) -> bool:
-    """Whether what is wrong is what the mutant is known by."""
-    return any(re.search(TRIALS[name].sign, line) for line in wrong)
+    return Control.by_signs(
+        {name: trial.sign for name, trial in TRIALS.items()},
+        {name: found["books"]["wrong"] for name, found in tried.items()},
+        {name: found["books"]["wrong"] + [found["broke"]] * ("broke" in found) for name, found in sound.items()},
+        {name: {"mutant": tried[name], "sound": sound[name]} for name in TRIALS},
+    )
 
 
 def _tried(seed: int, name: str, *options: str) -> dict[str, Any]:

@@ -66,7 +66,6 @@ class EvictsCalls(Clearing):
 EVICTS_CALLS: Final = "evicts calls for help"
 HIDDEN: Final = {"evicts without a gap": b"evicted", "thins without a gap": b"thinned"}
 """Builds that go on as if nothing had been there, and what they do not tell."""
-FAULTS: Final = (*HIDDEN, EVICTS_CALLS)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from simulators.servers.cache import cache_directory
 from tests.benchmarks import drain
 from tests.benchmarks.measured import Report
 from tests.benchmarks.stage import Sizes, Stage
-from tests.chaos.outbox_full import FAULTS, play
+from tests.chaos.outbox_full import EVICTS_CALLS, HIDDEN, play
 from tests.chaos.outbox_week import offline
 from tests.chaos.power_cut.recorder import recording
 from tests.chaos.small_disk import DISK_MB, RecordedDisk, on_a_mounted_disk
@@ -18,6 +18,11 @@ from tests.guarantees.guarantee import Control, Guarantee, Run
 WEEK: Final = timedelta(days=7)
 SHORT: Final = timedelta(minutes=30)
 DRAINED_A_SECOND: Final = 5_000
+SIGNS: Final = {
+    **dict.fromkeys(HIDDEN, "the hub does not get beyond"),
+    EVICTS_CALLS: "calls for help were not heard",
+}
+"""Mutant → what is found wrong then."""
 
 
 def run(seed: int, *, full: bool) -> Run:
@@ -42,8 +47,9 @@ def run(seed: int, *, full: bool) -> Run:
 
 def control(seed: int) -> Control:
     """An outbox that gives up what it must not, or tells nobody, is caught."""
-    seen = {fault: _limits(seed, fault=fault)["wrong"] for fault in FAULTS}
-    return Control({fault: bool(wrong) for fault, wrong in seen.items()}, {"seen": seen})
+    seen = {fault: _limits(seed, fault=fault)["wrong"] for fault in SIGNS}
+    sound: list[str] = _limits(seed)["wrong"]
+    return Control.by_signs(SIGNS, seen, dict.fromkeys(SIGNS, sound))
 
 
 def _limits(seed: int, *, fault: str = "") -> dict[str, Any]:

@@ -25,7 +25,6 @@ from tests.acceptance.outside.edge_process import EdgeProcess
 from tests.acceptance.outside.hub_process import ADMIN, Hub
 from tests.acceptance.outside.neighbourhood import Neighbourhood
 from tests.chaos.listener import until
-from tests.chaos.poisoned_hub import MUTANTS
 from tests.chaos.poisons import Poison, brew
 from tests.guarantees.guarantee import Control, Guarantee, Run
 
@@ -44,6 +43,14 @@ COMES_TO_REST_S: Final = 120.0
 ROUNDS: Final = {True: 5, False: 1}
 """How often the backlog is drained beside poison, and before and after beside the same messages where no hub listens: a
 machine's pace comes and goes."""
+SIGNS: Final = {
+    "dies": "the hub died",
+    "stalls": "stall after",
+    "tries_again_for_ever": "stall after",
+    "forgets_reasons": "were refused and 0 are kept",
+    "takes_messages_with_records": r"messages are unusable, \d+ were refused",
+}
+"""Mutant → what is found wrong then."""
 STEADY_RATE: Final = 200
 STEADY_S: Final = 8.0
 
@@ -384,12 +391,8 @@ def run(seed: int, *, full: bool) -> Run:
 
 def control(seed: int) -> Control:
     """Give the same poison to hubs that die of it, stall at it, forget it, or punish good records for it."""
-    found: dict[str, bool] = {}
-    figures: dict[str, Any] = {}
-    for name in MUTANTS:
-        books = play(seed, number=200, backlog=400, rounds=1, mutant=name)
-        found[name], figures[name] = bool(books.wrong), books.wrong[:3]
-    return Control(found, figures)
+    sound, *seen = (play(seed, number=200, backlog=400, rounds=1, mutant=name).wrong for name in (None, *SIGNS))
+    return Control.by_signs(SIGNS, dict(zip(SIGNS, seen, strict=True)), dict.fromkeys(SIGNS, sound))
 
 
 GUARANTEE: Final = Guarantee(

@@ -36,6 +36,13 @@ SCHEDULES: Final = 10_000
 SHORT_SCHEDULES: Final = 100
 CONTROL_SCHEDULES: Final = 50
 TOGETHER: Final = 50
+SIGNS: Final = {
+    "timers_in_memory": "did not come",
+    "counted_anew_at_a_restart": "after its time|early",
+    "acknowledgements_gathered": "was told as done and stands 0 times",
+    "proofs_wait_for_ever": r"unverified of \S+ did not come",
+}
+"""Mutant → what is found wrong then."""
 CRASHES: Final = 6
 """Of fifty schedules: half of them between two effects of what somebody does."""
 WORKERS: Final = 2
@@ -312,9 +319,8 @@ def run(seed: int, *, full: bool = False) -> Run:
 
 def control(seed: int) -> Control:
     """Break the timers in one way after the other."""
-    found_wrong = {name: play(seed, CONTROL_SCHEDULES, mutants=[name]).wrong for name in MUTANTS}
-    caught = {name: bool(wrong) for name, wrong in found_wrong.items()}
-    return Control(caught, {name: wrong[:5] for name, wrong in found_wrong.items()})
+    seen = {name: play(seed, CONTROL_SCHEDULES, mutants=[name]).wrong for name in SIGNS}
+    return Control.by_signs(SIGNS, seen, dict.fromkeys(SIGNS, play(seed, CONTROL_SCHEDULES).wrong))
 
 
 GUARANTEE: Final = Guarantee(

@@ -1,5 +1,6 @@
 """What a guarantee is: a promise with its aim, a run in which it must hold, a control that must fail."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,24 @@ class Control:
 
     caught: Mapping[str, bool]
     figures: Mapping[str, Any]
+
+    @classmethod
+    def by_signs(
+        cls,
+        signs: Mapping[str, str],
+        wrong: Mapping[str, Sequence[str]],
+        sound: Mapping[str, Sequence[str]],
+        figures: Mapping[str, Any] | None = None,
+    ) -> "Control":
+        """A mutant is caught by a line that its sign is found in, where the same without its fault has nothing wrong.
+
+        `signs` are regular expressions; `sound` names what the sound twin of each mutant has wrong.
+        """
+        caught = {
+            name: not sound[name] and any(re.search(sign, line) for line in wrong[name]) for name, sign in signs.items()
+        }
+        seen = {name: {"wrong": [*lines[:5]], "sound": [*sound[name][:5]]} for name, lines in wrong.items()}
+        return cls(caught, figures or seen)
 
     @property
     def missed(self) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.architecture.checkout import text
 from tests.guarantees.__main__ import MODULES, guarantee
+from tests.guarantees.guarantee import Control
 from tests.guarantees.proof import Proof
 
 PAGE = Path("docs/guarantees.md")
@@ -35,3 +36,20 @@ def test_an_experiment_that_died_does_not_hold_and_one_without_its_control_says_
     died = Proof("G1", "Nothing is lost.", "0", 1, took_s=2.0, run={"wrong": ["it ended with 1"]}, control=None)
     assert died.wrong == ["it ended with 1"]
     assert "not run" in died.lines()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sound", "caught"),
+    [
+        (["3 readings lost"], [], True),
+        (["it took too long"], [], False),
+        ([], [], False),
+        (["3 readings lost"], ["3 readings lost"], False),
+    ],
+)
+def test_a_mutant_is_caught_by_its_own_sign_and_only_where_its_sound_twin_is_well(
+    wrong: list[str], sound: list[str], *, caught: bool
+) -> None:
+    found = Control.by_signs({"loses": r"\d+ readings lost"}, {"loses": wrong}, {"loses": sound})
+    assert found.caught == {"loses": caught}
+    assert found.missed == ([] if caught else ["loses"])
