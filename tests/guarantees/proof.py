@@ -54,10 +54,10 @@ class Proof:
             body += ": " + ", ".join(name if caught else f"{name} (MISSED)" for name, caught in self._caught.items())
         return head + body + "".join(f"\n  wrong    {line}" for line in self.wrong)
 
-    def row(self) -> str:
-        """The proof as a row of the page's table."""
+    def row(self, commit: str) -> str:
+        """The proof as a row of the page's table; `commit` is the code that it was run on."""
         reached = self.reached + ("" if not self.wrong else f" **Not met: {'; '.join(self.wrong)}**")
-        command = f"`python -m tests.guarantees {self.name} --seed {self.seed}`, {self.took_s:.0f} s"
+        command = f"`python -m tests.guarantees {self.name} --seed {self.seed}`, {self.took_s:.0f} s at {commit}"
         cells = (self.name, self.promise, self.aim, reached, self.controls, command)
         return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
 
@@ -103,6 +103,6 @@ class Proofs:
         found = TABLE.search(text)
         assert found, f"{page} has no place for the table"
         rows = {row.split("|")[1].strip(): f"{row}\n" for row in found[0].splitlines()[2:]}
-        rows |= {proof.name: proof.row() for proof in self.proofs}
+        rows |= {proof.name: proof.row(self.commit) for proof in self.proofs}
         ordered = sorted(rows, key=lambda name: (name[:1] != "G", int(re.sub(r"\D", "", name) or 0)))
         page.write_text(TABLE.sub(lambda _: HEAD + "".join(rows[name] for name in ordered), text))

@@ -29,7 +29,7 @@ def test_a_proof_with_a_mutant_that_nobody_caught_does_not_hold() -> None:
     proof = Proof("G1", "Nothing is lost.", "0", 1, took_s=2.0, run=held, control=control)
     assert proof.wrong == ["the control doubles was not caught"]
     assert "DOES NOT HOLD" in proof.lines()
-    assert "1 of 2 caught" in proof.row()
+    assert "1 of 2 caught" in proof.row("1a011a1")
 
 
 def test_an_experiment_that_died_does_not_hold_and_one_without_its_control_says_so() -> None:
