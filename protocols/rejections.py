@@ -18,6 +18,8 @@ class RecordReason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     """Outside the plausible range of its field; never clamped."""
     RECORD_TOO_LARGE = "record_too_large"
+    HUB_FAILED = "hub_failed"
+    """The hub's own code failed on it: held until the hub is mended."""
 
 
 class MessageReason(StrEnum):

@@ -1,6 +1,6 @@
 """The first step of the hot path: topics and payloads become items, or refusals with their reason; pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hub.ingest.directory import Directory, NodeEntry
@@ -76,9 +76,7 @@ def decode(incoming: Incoming, directory: Directory) -> Item | None:
     except TopicError as error:
         return _refuse_unparsed(incoming, str(error))
     channel = topic.channel
-    node = directory.nodes.get((topic.address.site, topic.address.node))
-    if node is None:
-        node = directory.probe(topic.address.site, topic.address.node)
+    node = _sender(topic, directory)
     if node is None:
         rejection = MessageRejection(MessageReason.UNKNOWN_NODE, f"node {topic.address.username} is not registered")
         return _refuse(incoming, topic, rejection, node=None)
@@ -97,6 +95,20 @@ def decode(incoming: Incoming, directory: Directory) -> Item | None:
         return _refuse(incoming, topic, message, node=node)
     key = LaneKey(node.site, node.slug, message.header.epoch, lane)
     return LaneItem(node, key, message, incoming.received_ms)
+
+
+def unreadable(incoming: Incoming, directory: Directory) -> RefusedItem | None:
+    """Return a message on which the hub's own code fails as one that cannot be read; None on no topic of the contract.
+
+    Its node sends one record a message then, so that the others come through; a hello has none and is not answered.
+    """
+    try:
+        topic = parse_topic(incoming.topic)
+    except TopicError:
+        return None
+    rejection = MessageRejection(MessageReason.MALFORMED_JSON, "the hub failed on this message; its log says where")
+    refused = _refuse(incoming, topic, rejection, node=_sender(topic, directory))
+    return replace(refused, answer_hash=None) if topic.channel.is_hello else refused
 
 
 def sender(topic: str) -> tuple[str, str]:
@@ -128,6 +140,11 @@ def said_now_ms(item: Item) -> int | None:
     if isinstance(item, LaneItem) and item.message.header.now is not None:
         return parse_instant_ms(item.message.header.now.at)
     return None
+
+
+def _sender(topic: Topic, directory: Directory) -> NodeEntry | None:
+    site, node = topic.address.site, topic.address.node
+    return directory.nodes.get((site, node)) or directory.probe(site, node)
 
 
 def _decode_status(incoming: Incoming, topic: Topic, node: NodeEntry) -> Item | None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from hub.events import LifeSafetyHeard, ProbeHeard
 from hub.ingest.admission import AdmittedEvent, AdmittedReading, admit_event, admit_reading
-from hub.ingest.decoding import HelloItem, LaneItem
+from hub.ingest.decoding import HelloItem, LaneItem, may_call
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.effective_time import (
     EARLIEST_PLAUSIBLE_MS,
@@ -218,7 +218,7 @@ class Intake:
                 header=_header_json(item.message.header),
             )
         )
-        if key.lane is Lane.SOS and rejection.reason is not RecordReason.WRONG_LANE:
+        if _calls(key.lane, rejection):
             self.alarms.append(_unknown_source(item, taken, rejection))
         settle(work.state, taken, Outcome.QUARANTINED)
 
@@ -297,6 +297,13 @@ def unknown_source(refused: Refused, node: NodeEntry | None) -> LifeSafetyHeard:
         seq=None,
         source_unknown=True,
     )
+
+
+def _calls(lane: Lane, rejection: RecordRejection) -> bool:
+    """Tell whether a refused record may be a call for help: where calls come any may, elsewhere what says it is one."""
+    if lane is Lane.SOS:
+        return rejection.reason is not RecordReason.WRONG_LANE
+    return may_call(rejection.raw) and _said(rejection.raw)[1] in LIFE_SAFETY
 
 
 def _unknown_source(item: LaneItem, taken: Taken, rejection: RecordRejection) -> LifeSafetyHeard:

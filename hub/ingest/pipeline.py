@@ -17,16 +17,18 @@ from hub.ingest.decoding import (
     StatusItem,
     decode,
     said_now_ms,
+    unreadable,
 )
 from hub.ingest.directory import Directory, NodeEntry
 from hub.ingest.epochs import greet, meet
 from hub.ingest.gathering import Gathering
 from hub.ingest.heartbeat import wanted_interval_s
 from hub.ingest.intake import Intake, unknown_source
+from hub.ingest.isolation import halves, set_aside
 from hub.ingest.judgement import Judgement
 from hub.ingest.lane import LaneState
 from hub.ingest.ports import Transactions, Unit
-from hub.ingest.quarantine import Refused, payload_hash
+from hub.ingest.quarantine import Refused
 from hub.ingest.renewal import Renewal
 from hub.ingest.sieve import Sieve
 from hub.ingest.simulated_time import SimulatedTime
@@ -40,7 +42,6 @@ from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.rejections import MessageReason
-from protocols.topics import TopicError, parse_topic
 
 log = structlog.get_logger("hub.ingest")
 
@@ -111,7 +112,8 @@ class Pipeline:
         """Take a batch; what cannot be committed is not acknowledged, so its edges send it again.
 
         Messages of throttled nodes are put off, unless they are to be taken `now`. A message that breaks the hub's own
-        code is isolated and quarantined: it must not stop the others for ever.
+        code is isolated, and of it the record that does: it is quarantined, in the sos lane with an alarm, and must not
+        stop the others for ever.
         """
         try:
             if not now and self._simulated is None:
@@ -127,7 +129,7 @@ class Pipeline:
             self._forget()
             if len(batch) == 1:
                 log.exception("ingest.message_failed", topic=batch[0].topic)
-                self._hold_broken(batch[0])
+                self._isolate(batch[0])
                 return
             log.warning("ingest.batch_split", messages=len(batch))
             for incoming in batch:
@@ -140,7 +142,9 @@ class Pipeline:
 
     def _process(self, batch: Sequence[Incoming]) -> None:
         directory = self._renewal.renew(ask=False)
-        items = [item for incoming in batch if (item := decode(incoming, directory)) is not None]
+        self._take_items([item for incoming in batch if (item := decode(incoming, directory)) is not None], directory)
+
+    def _take_items(self, items: list[Item], directory: Directory) -> None:
         if self._simulated is None:
             self._take(items, directory)
             return
@@ -157,12 +161,12 @@ class Pipeline:
                     moved.add(item.key)
             elif isinstance(item, HelloItem):
                 intake.greet(item)
-        self._sieve.charge(items, intake.refused)
         self._append(intake)
         judged = self._supervisor.judge(self._stores.transactions, intake)
         with self._begin() as unit:
             self._commit(unit, items, intake, judged, at_ms=self._now_ms())
         passed(FaultPoint.BATCH_COMMITTED)
+        self._sieve.charge(items, intake.refused)
         self._answer(items, intake, moved)
         passed(FaultPoint.BATCH_ACKNOWLEDGED)
         self._count(items, intake)
@@ -348,25 +352,54 @@ class Pipeline:
             )
             metrics.commit.labels(self._consumer).observe(max(0, now_ms - received_ms) / 1000)
 
-    def _hold_broken(self, incoming: Incoming) -> None:
+    def _isolate(self, incoming: Incoming) -> None:
+        """Take what can be taken of a message that breaks the hub's own code; the whole is held where that is not all.
+
+        What cannot even be held is not acknowledged: its wearer is not told that it was.
+        """
+        directory = self._renewal.renew(ask=False)
         try:
-            address = parse_topic(incoming.topic).address
-        except TopicError:
-            return
-        refused = Refused(
-            received_ms=incoming.received_ms,
-            site=address.site,
-            node=address.node,
-            lane=None,
-            epoch=None,
-            seq=None,
-            reason=MessageReason.MALFORMED_JSON,
-            detail="the hub failed on this message; its log says where",
-            raw=incoming.payload,
-            raw_hash=payload_hash(incoming.payload),
-        )
-        with self._begin() as unit:
-            self._quarantine(unit, refused)
+            item = decode(incoming, directory)
+            if isinstance(item, LaneItem) and self._take_apart(item, directory):
+                return
+        except StorageError:
+            self._forget()
+            raise
+        except Exception:  # noqa: BLE001 the log has its reason
+            self._forget()
+        self._hold_whole(incoming, directory)
+
+    def _hold_whole(self, incoming: Incoming, directory: Directory) -> None:
+        try:
+            held = unreadable(incoming, directory)
+            if held is not None:
+                self._take_items([held], directory)
+        except StorageError:
+            self._forget()
+            raise
+        except Exception as error:
+            self._forget()
+            log.exception("ingest.batch_failed", consumer=self._consumer, messages=1, reason=str(error))
+
+    def _take_apart(self, item: LaneItem, directory: Directory) -> bool:
+        """Take a message in ever smaller parts, a record that breaks alone as refused; tell whether all was taken."""
+        try:
+            self._take_items([item], directory)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001 the log has its reason
+            self._forget()
+        else:
+            return True
+        if len(item.message.records) > 1:
+            taken = [self._take_apart(part, directory) for part in halves(item)]
+            return all(taken)
+        refused = set_aside(item)
+        if refused is None:
+            return False
+        key, seq = item.key, item.message.header.first
+        log.error("ingest.record_failed", site=key.site, node=key.node, lane=key.lane, epoch=key.epoch, seq=seq)
+        return self._take_apart(refused, directory)
 
 
 def _hear(heard: dict[str, Heard], node: NodeEntry, at_ms: int, *, sos: bool = False) -> None:

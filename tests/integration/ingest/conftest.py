@@ -94,6 +94,8 @@ class IngestHarness:
     happened: list[Event] = field(default_factory=list[Event])
     telemetry: MemoryTelemetryStore = field(default_factory=MemoryTelemetryStore)
     fail_next: Exception | None = None
+    breaks: Callable[[Event], bool] = field(default=lambda _event: False)
+    """Which events the hub's own code fails on, each time."""
 
     def __post_init__(self) -> None:
         self.engine = open_engine(self.database_url)
@@ -150,6 +152,11 @@ class IngestHarness:
         **header: Any,
     ) -> None:
         """Deliver one lane message."""
+        payload = self.a_message(first, *records, epoch=epoch, **header)
+        self.deliver(Channel.records(lane), payload, node=node, address=address)
+
+    def a_message(self, first: int, *records: dict[str, Any], epoch: str = EPOCH, **header: Any) -> bytes:
+        """Return one lane message as it is sent."""
         message = {
             "schema": 1,
             "epoch": epoch,
@@ -160,7 +167,7 @@ class IngestHarness:
             "records": records,
             **header,
         }
-        self.deliver(Channel.records(lane), json.dumps(message).encode(), node=node, address=address)
+        return json.dumps(message).encode()
 
     def hello(
         self, lane: Lane, next_seq: int, *, epoch: str = EPOCH, boot: str = BOOT, said_lane: str | None = None
@@ -253,6 +260,9 @@ class IngestHarness:
         if self.fail_next is not None:
             error, self.fail_next = self.fail_next, None
             raise error
+        if self.breaks(event):
+            message = "a bug"
+            raise RuntimeError(message)
         return list(react(unit, event, at_ms))
 
     def _register(self) -> None:
