@@ -59,6 +59,8 @@ class LifeSafetyHeard:
     epoch: str | None
     seq: int | None
     source_unknown: bool = False
+    said_device: str | None = None
+    """What a record of unknown source names as its device, where it names one: nobody vouches for it."""
 
 
 @dataclass(frozen=True, slots=True)

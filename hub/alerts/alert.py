@@ -139,3 +139,5 @@ class Press:
     ref: str
     at_ms: int
     received_at_ms: int
+    said_device: str | None = None
+    """What a record of unknown source, which has no `device`, names as its own."""

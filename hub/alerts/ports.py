@@ -83,6 +83,21 @@ class HeardPress:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What makes two records one call: (device, event, ref), whichever node heard it.
+
+    Where the source is unknown (`device` None) nobody vouches that two nodes mean the same device: the node counts too.
+    """
+
+    site: str
+    node: str
+    device: str | None
+    said_device: str | None
+    event: str
+    ref: str
+
+
 class PressRepository(Protocol):
     """Life-safety records and what their wearers are told."""
 
@@ -90,8 +105,8 @@ class PressRepository(Protocol):
         """Store that the record belongs to the alert."""
         ...
 
-    def heard(self, site: str, *, device: str | None, event: str, ref: str) -> HeardPress | None:
-        """Return where the fact (device, event, ref) went when it was last heard, or None."""
+    def heard(self, fact: Fact) -> HeardPress | None:
+        """Return where a fact went when it was last heard, or None."""
         ...
 
     def of_alert(self, alert_id: str) -> Sequence[Press]:

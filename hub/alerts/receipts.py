@@ -1,6 +1,6 @@
 """What the wearer of a wristband is told of a press (`wire.md` §4)."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +51,7 @@ def receipt(progress: PressProgress) -> SosReceipt:
     return _receipt(progress, SosStage.RECEIVED, progress.received_at_ms, None)
 
 
-def fitting(told: Sequence[tuple[str | None, SosReceipt]]) -> list[SosReceipt]:
+def fitting(told: Sequence[tuple[Hashable, SosReceipt]]) -> list[SosReceipt]:
     """Return what an answer lists of (device, receipt), both oldest first: each device's last, then the newest."""
     last = {device: number for number, (device, _) in enumerate(told)}
     ranked = sorted(range(len(told)), key=lambda number: (last[told[number][0]] == number, number), reverse=True)

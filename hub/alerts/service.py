@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hub.alerts import lifecycle
 from hub.alerts.alert import Alert, AlertStep, Press, SosOutcome
 from hub.alerts.lifecycle import Transition
-from hub.alerts.ports import AlertRepository, PressRepository
+from hub.alerts.ports import AlertRepository, Fact, PressRepository
 from hub.errors import NotFoundError, StaleVersionError
 from hub.events import ConditionCleared, ConditionRaised, Event, LifeSafetyHeard, SosReceiptChanged
 from hub.vocabulary import FaultCode, Subject
@@ -47,7 +47,7 @@ def hear_life_safety(
     The same fact heard again joins its alert silently while that is open, for 10 minutes after, and for ever where its
     effective time says that it is the very same press; a number used again by a restarted wristband is a new press.
     """
-    former = presses.heard(heard.subject.site, device=heard.device, event=heard.event, ref=heard.ref)
+    former = presses.heard(_fact(heard))
     if former is not None:
         alert = _get(alerts, former.alert)
         if lifecycle.merges(alert, at_ms=at_ms) or abs(heard.at_ms - former.at_ms) < lifecycle.MERGE_MS:
@@ -212,6 +212,18 @@ def _press(heard: LifeSafetyHeard, alert_id: str) -> Press:
         ref=heard.ref,
         at_ms=heard.at_ms,
         received_at_ms=heard.received_ms,
+        said_device=heard.said_device,
+    )
+
+
+def _fact(heard: LifeSafetyHeard) -> Fact:
+    return Fact(
+        site=heard.subject.site,
+        node=heard.node,
+        device=heard.device,
+        said_device=heard.said_device,
+        event=heard.event,
+        ref=heard.ref,
     )
 
 

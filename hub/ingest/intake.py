@@ -39,6 +39,7 @@ FAULT_OF = {
     EventName.FALL_CANCELLED: FaultCode.FALL_DETECTED,
 }
 """Life-safety event → the fault code of the alert it belongs to."""
+_SAID = ("ref", "event", "device")
 MOST_UNUSABLE = 1_000
 """Records that one message may have quarantined: what lies behind them comes again. Five times what an edge sends."""
 LATE_SOS_MS = 5 * 60_000
@@ -307,7 +308,7 @@ def _calls(lane: Lane, rejection: RecordRejection) -> bool:
 
 
 def _unknown_source(item: LaneItem, taken: Taken, rejection: RecordRejection) -> LifeSafetyHeard:
-    ref, event = _said(rejection.raw)
+    ref, event, device = _said(rejection.raw)
     fall = event in (EventName.FALL_DETECTED, EventName.FALL_CANCELLED)
     return LifeSafetyHeard(
         subject=Subject(item.node.site, node=item.node.id),
@@ -322,20 +323,21 @@ def _unknown_source(item: LaneItem, taken: Taken, rejection: RecordRejection) ->
         epoch=item.key.epoch,
         seq=taken.seq,
         source_unknown=True,
+        said_device=device,
     )
 
 
-def _said(raw: bytes) -> tuple[str | None, str | None]:
-    """Return the ref and the event name that a refused record says, where it says them."""
+def _said(raw: bytes) -> tuple[str | None, str | None, str | None]:
+    """Return the ref, the event name and the device that a refused record says, where it says them."""
     try:
         parsed: Any = json.loads(raw)
     except (ValueError, RecursionError):
-        return None, None
+        return None, None, None
     if not isinstance(parsed, dict):
-        return None, None
+        return None, None, None
     said = cast("dict[str, Any]", parsed)
-    ref, event = said.get("ref"), said.get("event")
-    return _printable(ref) if isinstance(ref, str) else None, event if isinstance(event, str) else None
+    ref, event, device = (value if isinstance(value := said.get(name), str) else None for name in _SAID)
+    return None if ref is None else _printable(ref), event, None if device is None else _printable(device)
 
 
 def _printable(text: str) -> str:

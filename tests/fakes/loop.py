@@ -9,7 +9,7 @@ from typing import Any
 
 from hub.alerts.alert import Alert, AlertLogEntry, AlertState, Press
 from hub.alerts.lifecycle import CANCELLATIONS, MERGE_MS
-from hub.alerts.ports import AlertQuery, HeardPress
+from hub.alerts.ports import AlertQuery, Fact, HeardPress
 from hub.alerts.receipts import PressProgress, fitting, receipt
 from hub.errors import ConflictError, StaleVersionError
 from hub.events import Event
@@ -109,9 +109,11 @@ class MemoryPresses:
         mine = (row.ref for row in self.rows if row.alert == alert_id and row.event not in CANCELLATIONS)
         return tuple(dict.fromkeys(mine))
 
-    def heard(self, site: str, *, device: str | None, event: str, ref: str) -> HeardPress | None:
+    def heard(self, fact: Fact) -> HeardPress | None:
         for row in reversed(self.rows):
-            if (row.site, row.device, row.event, row.ref) == (site, device, event, ref):
+            known = (row.site, row.device, row.event, row.ref) == (fact.site, fact.device, fact.event, fact.ref)
+            alike = (row.node, row.said_device or "") == (fact.node, fact.said_device or "")
+            if known and (alike or fact.device is not None):
                 return HeardPress(row.alert, row.at_ms)
         return None
 
@@ -119,7 +121,7 @@ class MemoryPresses:
         return [row for row in self.rows if row.alert == alert_id]
 
     def receipts(self, site: str, node: str, at_ms: int) -> list[SosReceipt]:
-        newest: dict[tuple[str, str | None, str], PressProgress] = {}
+        newest: dict[tuple[str, str | None, str | None, str], PressProgress] = {}
         for row in self.rows:
             alert = self.alerts.rows[row.alert]
             over = alert.closed_at_ms is not None and alert.closed_at_ms <= at_ms - MERGE_MS
@@ -127,7 +129,7 @@ class MemoryPresses:
                 continue
             order = None if alert.work_order is None else self.orders.rows[alert.work_order]
             coming = order is not None and order.state is not OrderState.CANCELLED
-            newest[row.event, row.device, row.ref] = PressProgress(
+            newest[row.event, row.device, row.said_device, row.ref] = PressProgress(
                 ref=row.ref,
                 seq=row.seq,
                 received_at_ms=row.received_at_ms,
@@ -138,7 +140,7 @@ class MemoryPresses:
                 accepted_by=self.names.get((order.accepted_by if order is not None and coming else None) or ""),
                 closed_at_ms=alert.closed_at_ms,
             )
-        return fitting([(device, receipt(progress)) for (_, device, _), progress in newest.items()])
+        return fitting([((device, said), receipt(progress)) for (_, device, said, _), progress in newest.items()])
 
 
 @dataclass

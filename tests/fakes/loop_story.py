@@ -92,6 +92,7 @@ class Story:
         age_s: float = 0,
         late: bool = False,
         source_unknown: bool = False,
+        said_device: str | None = None,
     ) -> Self:
         self._seq += 1
         self._happen(
@@ -108,6 +109,7 @@ class Story:
                 epoch="9f2c4be07a1d3355",
                 seq=self._seq,
                 source_unknown=source_unknown,
+                said_device=said_device,
             )
         )
         return self

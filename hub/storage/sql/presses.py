@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from hub.alerts.alert import Press
 from hub.alerts.lifecycle import MERGE_MS
-from hub.alerts.ports import HeardPress
+from hub.alerts.ports import Fact, HeardPress
 from hub.alerts.receipts import MOST_READ, PressProgress, fitting, receipt
 from hub.storage.sql.prepared import Prepared, insertion
 from hub.storage.sql.tables import alerts, people, sos_presses, work_orders
@@ -29,7 +29,13 @@ _SAME: Final = (
     .limit(1)
 )
 _HEARD: Final = Prepared(_SAME.where(sos_presses.c.device == bindparam("of_device")))
-_HEARD_OF_NOBODY: Final = Prepared(_SAME.where(sos_presses.c.device.is_(None)))
+_HEARD_OF_UNKNOWN: Final = Prepared(
+    _SAME.where(
+        sos_presses.c.device.is_(None),
+        sos_presses.c.node == bindparam("of_node"),
+        func.coalesce(sos_presses.c.said_device, "") == bindparam("of_said"),
+    )
+)
 _HEARER, _TAKER = people.alias("hearer"), people.alias("taker")
 _COMING: Final = and_(
     work_orders.c.id == alerts.c.work_order,
@@ -41,6 +47,7 @@ _LISTED: Final = (
         sos_presses.c.id,
         sos_presses.c.event,
         sos_presses.c.device,
+        sos_presses.c.said_device,
         sos_presses.c.ref,
         sos_presses.c.seq,
         sos_presses.c.received_at_ms,
@@ -73,7 +80,7 @@ _LAST_OF_DEVICES: Final = Prepared(
                 sos_presses.c.node == bindparam("of_node"),
                 sos_presses.c.seq.is_not(None),
             )
-            .group_by(sos_presses.c.device)
+            .group_by(sos_presses.c.device, sos_presses.c.said_device)
         )
     )
 )
@@ -100,12 +107,17 @@ class SqlPresses:
                 "ref": press.ref,
                 "at_ms": press.at_ms,
                 "received_at_ms": press.received_at_ms,
+                "said_device": press.said_device,
             },
         )
 
-    def heard(self, site: str, *, device: str | None, event: str, ref: str) -> HeardPress | None:
-        names = {"of_site": site, "of_device": device, "of_ref": ref, "of_event": event}
-        row = (_HEARD_OF_NOBODY if device is None else _HEARD).first(self._connection, names)
+    def heard(self, fact: Fact) -> HeardPress | None:
+        names = {"of_site": fact.site, "of_ref": fact.ref, "of_event": fact.event}
+        if fact.device is None:
+            names |= {"of_node": fact.node, "of_said": fact.said_device or ""}
+            row = _HEARD_OF_UNKNOWN.first(self._connection, names)
+        else:
+            row = _HEARD.first(self._connection, names | {"of_device": fact.device})
         return None if row is None else HeardPress(row.alert, row.at_ms)
 
     def of_alert(self, alert_id: str) -> Sequence[Press]:
@@ -122,6 +134,7 @@ class SqlPresses:
                 ref=row.ref,
                 at_ms=row.at_ms,
                 received_at_ms=row.received_at_ms,
+                said_device=row.said_device,
             )
             for row in rows
         ]
@@ -132,8 +145,8 @@ class SqlPresses:
         rows = _NEWEST.all(self._connection, names)
         if len(rows) == MOST_READ:
             rows += [row for row in _LAST_OF_DEVICES.all(self._connection, names) if row.id < rows[-1].id]
-        newest = {(row.event, row.device, row.ref): row for row in reversed(rows)}
-        return fitting([(row.device, receipt(_progress(row))) for row in newest.values()])
+        newest = {(row.event, row.device, row.said_device, row.ref): row for row in reversed(rows)}
+        return fitting([((row.device, row.said_device), receipt(_progress(row))) for row in newest.values()])
 
 
 def _progress(row: Any) -> PressProgress:

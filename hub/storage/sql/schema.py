@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 """The last of `migrations`."""
 
 

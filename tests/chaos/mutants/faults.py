@@ -9,6 +9,7 @@ from edge import app
 from edge.agent import loop
 from edge.outbox import Draft
 from edge.uplink.courier import Courier
+from hub.alerts.ports import Fact
 from hub.ingest import intake
 from hub.ingest.lane import LaneState
 from hub.ingest.pipeline import Pipeline
@@ -97,7 +98,7 @@ def forget_high_water() -> None:
 def hear_every_repeat() -> None:
     """The hub takes each frame of a press for a press."""
 
-    def mutant(self: SqlPresses, site: str, **press: Any) -> None:
+    def mutant(self: SqlPresses, fact: Fact) -> None:
         return None
 
     SqlPresses.heard = mutant

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, insert
 
 from hub.alerts.alert import Alert, AlertState, Press
-from hub.alerts.ports import AlertRepository, PressRepository
+from hub.alerts.ports import AlertRepository, Fact, PressRepository
 from hub.notification.outbox import Channel, Notification
 from hub.notification.person_channel import PersonChannel
 from hub.notification.ports import NotificationRepository, PersonChannelRepository, WebhookRepository
@@ -180,6 +180,17 @@ def alert(number: int = 1, *, subject: Subject = BIN, code: FaultCode = FaultCod
         "fired_at_ms": 1_700_000_000_000 + number,
     }
     return Alert(id=f"01JA{number:022d}", subject=subject, fault_code=code, **(defaults | known))
+
+
+def fact(ref: str, **known: Any) -> Fact:
+    defaults: dict[str, Any] = {
+        "site": "demo",
+        "node": "pi-1",
+        "device": "band-07",
+        "said_device": None,
+        "event": "sos_pressed",
+    }
+    return Fact(ref=ref, **(defaults | known))
 
 
 def press(alert_id: str, ref: str, **known: Any) -> Press:

@@ -11,7 +11,7 @@ from hub.errors import ConflictError, StaleVersionError
 from hub.vocabulary import FaultCode, Severity
 from hub.workorders.order import OrderState
 from protocols.codec import encode
-from tests.contract.loop.stores import BIN, LI, NODE, OTHER, SITE, SOS, WANG, Repositories, alert, order, press
+from tests.contract.loop.stores import BIN, LI, NODE, OTHER, SITE, SOS, WANG, Repositories, alert, fact, order, press
 
 
 class TestAlerts:
@@ -142,8 +142,9 @@ class TestPresses:
         stores.presses.add(press(alert().id, "b:1", at_ms=900))
         stores.presses.add(press(alert().id, "hash", device=None, event="unknown", at_ms=950))
         heard = stores.presses.heard
-        assert heard("demo", device="band-07", event="sos_pressed", ref="b:1") == HeardPress(alert().id, 900)
-        assert heard("demo", device=None, event="unknown", ref="hash") == HeardPress(alert().id, 950)
+        assert heard(fact("b:1")) == HeardPress(alert().id, 900)
+        assert heard(fact("b:1", node="pi-2")) == HeardPress(alert().id, 900), "whichever node heard it"
+        assert heard(fact("hash", device=None, event="unknown")) == HeardPress(alert().id, 950)
         for site, device, event, ref in (
             ("other", "band-07", "sos_pressed", "b:1"),
             ("demo", "band-08", "sos_pressed", "b:1"),
@@ -151,19 +152,32 @@ class TestPresses:
             ("demo", "band-07", "sos_pressed", "b:2"),
             ("demo", None, "sos_pressed", "b:1"),
         ):
-            assert heard(site, device=device, event=event, ref=ref) is None
+            assert heard(fact(ref, site=site, device=device, event=event)) is None
+
+    def test_of_an_unknown_source_the_node_and_the_device_it_names_count_too(self, stores: Repositories) -> None:
+        stores.alerts.add(alert(code=SOS))
+        stores.presses.add(press(alert().id, "1", device=None, said_device="button-a"))
+        heard = stores.presses.heard
+        assert heard(fact("1", device=None, said_device="button-a")) is not None
+        assert heard(fact("1", device=None, said_device="button-b")) is None
+        assert heard(fact("1", device=None)) is None
+        assert heard(fact("1", device=None, said_device="button-a", node="pi-2")) is None
+        assert heard(fact("1", device="button-a")) is None, "it is registered now, and no other button of that name"
+        stores.presses.add(press(alert().id, "1", device=None))
+        assert heard(fact("1", device=None)) is not None
 
     def test_of_a_ref_used_twice_the_last_counts(self, stores: Repositories) -> None:
         stores.alerts.add(alert(1, code=SOS, state=AlertState.CLOSED))
         stores.alerts.add(alert(2, code=SOS))
         stores.presses.add(press(alert(1).id, "b:1", at_ms=900))
         stores.presses.add(press(alert(2).id, "b:1", at_ms=5_900))
-        found = stores.presses.heard("demo", device="band-07", event="sos_pressed", ref="b:1")
+        found = stores.presses.heard(fact("b:1"))
         assert found == HeardPress(alert(2).id, 5_900)
 
     def test_a_press_is_read_as_it_was_written(self, stores: Repositories) -> None:
         stores.alerts.add(alert(code=SOS))
-        written = [press(alert().id, "b:1"), press(alert().id, "hash", epoch=None, seq=None, device=None, node="pi-2")]
+        unknown: dict[str, Any] = {"epoch": None, "seq": None, "device": None, "node": "pi-2", "said_device": "b"}
+        written = [press(alert().id, "b:1"), press(alert().id, "hash", **unknown)]
         for one in written:
             stores.presses.add(one)
         assert list(stores.presses.of_alert(alert().id)) == written
@@ -217,6 +231,14 @@ class TestPresses:
         told = stores.presses.receipts("demo", "pi-1", 5_000)
         assert [told[0].ref, told[-1].ref] == ["a:1", f"b:{MOST_READ + 2}"]
         assert sum(len(encode(one)) for one in told) <= MOST_BYTES
+
+    def test_the_calls_of_two_unknown_devices_are_both_listed_though_their_refs_are_the_same(
+        self, stores: Repositories
+    ) -> None:
+        stores.alerts.add(alert(1, code=SOS))
+        for seq, said in ((1, "button-a"), (2, "button-b")):
+            stores.presses.add(press(alert(1).id, "1", seq=seq, device=None, said_device=said))
+        assert [(told.ref, told.seq) for told in stores.presses.receipts("demo", "pi-1", 5_000)] == [("1", 1), ("1", 2)]
 
     def test_a_record_that_moved_to_a_new_epoch_is_listed_once_under_its_new_seq(self, stores: Repositories) -> None:
         stores.alerts.add(alert(1, code=SOS))

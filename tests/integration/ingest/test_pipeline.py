@@ -210,6 +210,34 @@ def test_an_sos_that_cannot_be_used_raises_at_its_node(ingest: IngestHarness, re
     assert ingest.lane(Lane.SOS).quarantined == 1
 
 
+def steps(ingest: IngestHarness) -> list[tuple[str, str]]:
+    return [(event.subject.key, event.step) for event in ingest.happened if isinstance(event, AlertChanged)]
+
+
+def test_the_first_press_of_each_of_two_unknown_buttons_is_told_though_both_count_from_one(
+    ingest: IngestHarness,
+) -> None:
+    ingest.send(Lane.SOS, 1, a_press("1", device="button-a"))
+    ingest.now_ms += 60_000
+    ingest.send(Lane.SOS, 2, a_press("1", device="button-b"))
+    assert steps(ingest) == [("node:demo.pi-1", "fired"), ("node:demo.pi-1", "pressed_again")]
+    told = [(receipt["ref"], receipt["seq"]) for receipt in ingest.last_answer(Lane.SOS)["sos"]]
+    assert told == [("1", 1), ("1", 2)]
+
+
+def test_an_unknown_button_at_another_node_is_another_call(ingest: IngestHarness) -> None:
+    ingest.send(Lane.SOS, 1, a_press("1", device="button"))
+    ingest.send(Lane.SOS, 1, a_press("1", device="button"), node="pi-2")
+    assert steps(ingest) == [("node:demo.pi-1", "fired"), ("node:demo.pi-2", "fired")]
+
+
+def test_the_same_call_of_an_unknown_button_is_told_once_however_often_it_comes(ingest: IngestHarness) -> None:
+    ingest.send(Lane.SOS, 1, a_press("1", device="button-a"))
+    ingest.send(Lane.SOS, 1, a_press("1", device="button-a"))
+    ingest.send(Lane.SOS, 7, a_press("1", device="button-a"), epoch=OTHER_EPOCH)
+    assert steps(ingest) == [("node:demo.pi-1", "fired")], "again, by a second path, or moved into a new epoch"
+
+
 def test_an_sos_message_that_cannot_be_decoded_raises_one_alert_however_often_it_is_sent(
     ingest: IngestHarness,
 ) -> None:

@@ -67,6 +67,7 @@ sos_presses = Table(
     Column("ref", String(256), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
+    Column("said_device", String(256)),
     Index("ix_sos_presses_site_node", "site", "node"),
     Index("ix_sos_presses_site_device_ref", "site", "device", "ref"),
     sqlite_autoincrement=True,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from hub.alerts.alert import AlertState, SosOutcome
@@ -231,6 +233,15 @@ class TestLifeSafety:
         story = Story().at(0).heard("sos:9f2c:1", of=NODE, device=None, source_unknown=True)
         assert story.alert().source_unknown
         assert (story.alert().reason, story.alert().subject) == ("source_unknown", NODE)
+
+    @pytest.mark.parametrize(("other", "told"), [("button-a", 1), ("button-b", 2), (None, 2)])
+    def test_two_unknown_sources_that_count_alike_are_two_calls_and_one_that_repeats_is_one(
+        self, other: str | None, told: int
+    ) -> None:
+        unknown: dict[str, Any] = {"of": NODE, "device": None, "source_unknown": True}
+        story = Story().at(0).heard("1", said_device="button-a", **unknown)
+        story.at(60).heard("1", said_device=other, **unknown)
+        assert story.alert_steps == ["fired", "pressed_again"][:told]
 
     def test_a_person_closes_alert_and_order_with_an_outcome(self) -> None:
         story = Story().at(0).heard("band-07:1").at(9).person("resolve", outcome=SosOutcome.FALSE_ALARM, comment="ok")
