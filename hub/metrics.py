@@ -22,6 +22,9 @@ class Metrics:
         self.left_out = Counter("linli_fields_left_out", "Unknown fields of known kinds", registry=r)
         self.refused = Counter("linli_messages_refused", "Messages refused whole", ["reason"], registry=r)
         self.shed = Counter("linli_messages_shed", "Telemetry messages dropped undecoded under overload", registry=r)
+        self.flooded = Counter(
+            "linli_messages_flooded", "Messages other than telemetry of nodes that flood the queue, dropped", registry=r
+        )
         self.throttled = Counter(
             "linli_messages_throttled", "Messages of throttled nodes that there was no room to put off", registry=r
         )

@@ -1,5 +1,6 @@
 """The first step of the hot path: topics and payloads become items, or refusals with their reason; pure."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,8 +20,8 @@ from protocols.topics import Channel, Topic, TopicError, parse_topic
 _UNPARSED_PLACE = 2
 _LONGEST_NAME = 64
 _URGENT: Final = LIFE_SAFETY | {EventName.FIRE_SUSPECTED}
-_SIGNS_OF_A_CALL: Final = (b"sos_", b"fall_", b"\\u")
-"""Part of their names, or the escapes that any name may be written in."""
+_SIGNS_OF_A_CALL: Final = re.compile(rb"sos_|fall_|\\u00(?:73|6[fFcC16]|5[fF])")
+"""How their names begin, or a letter of that written as an escape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def sender(topic: str) -> tuple[str, str]:
 
 def may_call(payload: bytes) -> bool:
     """Tell, without decoding, whether a message of readings may hold a call for help all the same."""
-    return any(sign in payload for sign in _SIGNS_OF_A_CALL)
+    return _SIGNS_OF_A_CALL.search(payload) is not None
 
 
 def has_to_wait(item: Item) -> bool:

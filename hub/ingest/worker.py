@@ -1,4 +1,4 @@
-"""A consumer's thread: a bounded queue, batches by size, bytes and age, and shedding of telemetry when it is full."""
+"""A consumer's thread: a bounded queue, batches by size, bytes and age, and shedding when it is full or flooded."""
 
 import math
 import threading
@@ -11,6 +11,8 @@ import structlog
 
 from hub.clock import monotonic_s
 from hub.errors import StorageError
+from hub.ingest.backlog import Backlog
+from hub.ingest.decoding import sender
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Incoming, Source
 from hub.metrics import Metrics
@@ -72,6 +74,7 @@ class Worker:
         self._retry_s = retry_s
         self._now_s = now_s
         self._queue: SimpleQueue[Incoming | None] = SimpleQueue()
+        self._backlog = Backlog()
         self._put_bytes = 0
         self._taken_bytes = 0
         self._thread: threading.Thread | None = None
@@ -99,17 +102,28 @@ class Worker:
                 log.warning("ingest.postponed_left", consumer=self._name, messages=self._pipeline.postponed)
 
     def deliver(self, incoming: Incoming) -> None:
-        """Queue a message; telemetry is shed undecoded while the queue is full.
+        """Queue a message; telemetry is shed undecoded while the queue is full, the rest of a node that floods it.
 
-        Its edge holds it and sends it again.
+        Its edge holds it and sends it again. A call for help is never shed.
         """
         size = len(incoming.payload)
         full = self._put_bytes - self._taken_bytes + size > QUEUE_BYTES or self._queue.qsize() >= QUEUE_MESSAGES
         if full and incoming.topic.endswith(_TELEMETRY):
             self._metrics.shed.inc()
             return
+        if not self._backlog.put(incoming, room=self._has_room(size)):
+            self._metrics.flooded.inc()
+            if self._backlog.begins_to_flood(incoming.topic):
+                site, node = sender(incoming.topic)
+                log.warning("ingest.node_flooding", consumer=self._name, site=site, node=node)
+            return
         self._put_bytes += size
         self._queue.put(incoming)
+
+    def _has_room(self, size: int) -> bool:
+        """Tell whether there is room for what is not telemetry, which may go beyond the bounds of what is."""
+        waiting = self._put_bytes - self._taken_bytes
+        return waiting + size <= 2 * QUEUE_BYTES and self._queue.qsize() < 2 * QUEUE_MESSAGES
 
     def _run(self) -> None:
         try:
@@ -170,6 +184,7 @@ class Worker:
                 break
             size, full = self._drain(batch, size)
         self._taken_bytes += size
+        self._backlog.take(batch)
         return batch
 
     def _drain(self, batch: list[Incoming], size: int) -> tuple[int, bool]:

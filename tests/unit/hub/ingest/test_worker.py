@@ -8,6 +8,7 @@ import pytest
 
 from hub.clock import monotonic_s
 from hub.errors import StorageError
+from hub.ingest.backlog import NODE_BYTES, NODE_MESSAGES
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Deliver, Incoming
 from hub.ingest.worker import BATCH_MESSAGES, IDLE_S, LARGE_BYTES, QUEUE_BYTES, SPARED, Business, Worker
@@ -167,6 +168,57 @@ def test_a_full_queue_sheds_telemetry_counted_and_keeps_all_else() -> None:
     assert pipeline.done.acquire(timeout=5)
     worker.stop()
     assert shed(metrics) == 1
+
+
+def flooded(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("linli_messages_flooded_total") or 0
+
+
+def waits(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("linli_queue_messages", {"consumer": "rest"}) or 0
+
+
+@pytest.mark.parametrize("channel", ["event", "hello/event", "hello/sos", "status"])
+def test_a_node_that_floods_is_left_out_beyond_its_share_counted_and_nobody_else_is(channel: str) -> None:
+    pipeline = FakePipeline()
+    worker, _, metrics = a_worker(pipeline)
+    for _ in range(NODE_MESSAGES + 5):
+        worker.deliver(a_message(channel))
+    assert flooded(metrics) == 5
+    worker.deliver(Incoming("linli/v1/demo/pi-2/up/event", b"x", 0))
+    worker.deliver(a_message("telemetry"))
+    worker.deliver(a_message("sos"))
+    worker.deliver(a_message("event", b'{"records": [{"event": "sos_pressed"}]}'))
+    worker.deliver(a_message("event", b'{"records": [{"event": "\\u0073os_pressed"}]}'))
+    assert flooded(metrics) == 5
+    worker.deliver(a_message("event", b'{"records": [{"event": "tamper", "details": {"says": "\\u4f60"}}]}'))
+    assert flooded(metrics) == 6
+    worker.start()
+    while pipeline.done.acquire(timeout=1):
+        if not waits(metrics):
+            break
+    worker.deliver(a_message(channel))
+    worker.stop()
+    assert flooded(metrics) == 6, "there is room again"
+    assert sum(len(batch) for batch in pipeline.batches) >= NODE_MESSAGES + 5
+
+
+def test_a_node_that_floods_with_large_messages_is_left_out_by_their_bytes() -> None:
+    worker, _, metrics = a_worker(FakePipeline())
+    for _ in range(6):
+        worker.deliver(a_message("event", b"x" * (NODE_BYTES // 4)))
+    assert flooded(metrics) == 2
+
+
+def test_many_nodes_that_flood_meet_the_end_of_the_queue_and_a_call_does_not() -> None:
+    worker, _, metrics = a_worker(FakePipeline())
+    payload = b"x" * NODE_BYTES
+    for number in range(2 * QUEUE_BYTES // NODE_BYTES + 3):
+        worker.deliver(Incoming(f"linli/v1/demo/pi-{number}/up/event", payload, 0))
+    assert flooded(metrics) == 3
+    worker.deliver(a_message("sos"))
+    worker.deliver(a_message("event", b'{"event": "fall_detected"}'))
+    assert flooded(metrics) == 3
 
 
 @pytest.mark.parametrize("error", [StorageError("disk full"), RuntimeError("a fault of the hub's own")], ids=repr)
