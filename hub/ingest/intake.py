@@ -4,7 +4,8 @@ Points, events, refusals and gaps, gathered before anything is committed.
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from hub.events import LifeSafetyHeard, ProbeHeard
@@ -27,6 +28,7 @@ from hub.vocabulary import PROBE_DEVICE, FaultCode, Subject
 from protocols.codec import encode_header
 from protocols.envelope import LaneHeader
 from protocols.events import LIFE_SAFETY, Event, EventName
+from protocols.gaps import Gap
 from protocols.instant import parse_instant_ms
 from protocols.lanes import Lane
 from protocols.readings import Reading
@@ -101,8 +103,11 @@ class Intake:
         if header.first == state.high_water + 1 and not state.ahead and all(type(one) is Reading for one in records):
             self._take_readings(work, cast("list[Reading]", records))
         else:
-            taken, _hole = take(state, place(header.first, records))
+            placed = place(header.first, records)
+            taken, _hole = take(state, placed)
             self._take_units(work, taken)
+            if item.key.lane is not Lane.SOS:
+                self._call_ahead(work, placed)
         if run.points:
             self.runs.append(run)
         return before != (state.high_water, len(state.ahead))
@@ -203,6 +208,24 @@ class Intake:
             self.alarms.append(alarm(admitted, event, when, key=key, seq=taken.seq, node=node, received_ms=received_ms))
         settle(state, taken, Outcome.STORED)
 
+    def _call_ahead(self, work: _Work, placed: Sequence[Taken | tuple[int, Gap]]) -> None:
+        """Raise the calls among what is not taken yet: the node's own messages before them may wait for long.
+
+        They have no seq until they are taken; their alarm is raised again then, and joins.
+        """
+        item, node, received_ms = work.item, work.item.node, work.item.received_ms
+        for unit in placed:
+            if not isinstance(unit, Taken) or unit.seq <= work.state.high_water:
+                continue
+            record = unit.record
+            told = admit_event(self.directory, node, item.key.lane, record) if isinstance(record, Event) else record
+            if isinstance(told, AdmittedEvent) and isinstance(record, Event) and told.name in LIFE_SAFETY:
+                when = effective_time(work.stamping, record.at, record.uptime_ms, previous_ms=work.state.last_at_ms)
+                call = alarm(told, record, when, key=item.key, seq=None, node=node, received_ms=received_ms)
+                self.alarms.append(call)
+            elif isinstance(told, RecordRejection) and _calls(item.key.lane, told):
+                self.alarms.append(replace(_unknown_source(item, unit, told), seq=None))
+
     def _refuse(self, work: _Work, taken: Taken, rejection: RecordRejection) -> None:
         item, key = work.item, work.item.key
         self.refused.append(
@@ -261,7 +284,7 @@ def alarm(
     when: EffectiveTime,
     *,
     key: LaneKey,
-    seq: int,
+    seq: int | None,
     node: NodeEntry,
     received_ms: int,
 ) -> LifeSafetyHeard:

@@ -334,6 +334,25 @@ def test_a_call_among_the_readings_of_a_throttled_node_is_heard_at_once(ingest: 
     assert [event.ref for event in ingest.happened if isinstance(event, LifeSafetyHeard)] == ["band-1:1"]
 
 
+@pytest.mark.parametrize("lane", [Lane.EVENT, Lane.TELEMETRY])
+@pytest.mark.parametrize("device", ["band-1", "nobody"])
+def test_a_call_behind_what_was_put_off_of_its_own_node_is_heard_at_once_and_once(
+    ingest: IngestHarness, lane: Lane, device: str
+) -> None:
+    for number in range(AT_ONCE):
+        ingest.deliver(Channel.EVENT, b"broken %d" % number)
+    ingest.send(lane, 1, a_press("t:1", event="tamper"))
+    assert ingest.pipelines["rest"].postponed == 1
+    for _ in range(3):
+        ingest.send(lane, 2, a_press("t:2", event="tamper"), a_press("1", device=device))
+    assert [step for _, step in steps(ingest)] == ["fired"]
+    assert ingest.lane(lane).high_water == 0
+    ingest.take_postponed()
+    ingest.send(lane, 2, a_press("t:2", event="tamper"), a_press("1", device=device))
+    assert ingest.lane(lane).high_water == 3
+    assert [step for _, step in steps(ingest)] == ["fired"]
+
+
 def test_what_raised_no_alarm_puts_off_nothing_that_cannot_be_read_where_calls_come(ingest: IngestHarness) -> None:
     for number in range(2 * AT_ONCE):
         ingest.deliver(Channel.hello(Lane.SOS), b"broken %d" % number)
