@@ -1,6 +1,5 @@
 """The composition root: settings → stores, ingest, jobs, API; in straight lines, each end beside its beginning."""
 
-import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -23,7 +22,6 @@ from hub.channels.console import ConsoleSender
 from hub.channels.sink import SinkSender
 from hub.channels.webhook import WebhookSender, open_client
 from hub.clock import Clock, MessageClock, WallClock
-from hub.errors import StorageError
 from hub.events import Event, SosReceiptChanged
 from hub.ids import draw, new_hex, new_secret, new_ulid, random_bytes
 from hub.ingest.acknowledgement import Acknowledger, Identity
@@ -52,6 +50,7 @@ from hub.reactions import react
 from hub.readiness import Condition, Part
 from hub.settings import BrokerAdminKind, ClockKind, MqttVersion, Settings
 from hub.storage import data_dir
+from hub.storage.sql.books import measure_books
 from hub.storage.sql.engine import Engine, open_engine
 from hub.storage.sql.gate import Priority
 from hub.storage.sql.meta import GENERATION_MARK
@@ -146,7 +145,7 @@ class Hub:
         clock = open_clock(settings, engine)
         transactions = SqlTransactions(engine, react=react, now_ms=clock.now_ms, new_id=new_ulid)
         passwords = new_passwords()
-        self.metrics.measure(self.metrics.residual, lambda: _residual(transactions))
+        measure_books(self.metrics, transactions)
         access = self._access(transactions, passwords)
 
         simulated = isinstance(clock, MessageClock)
@@ -470,15 +469,6 @@ def _simulated(ingest: _Ingest) -> SimulatedTime | None:
     if not isinstance(clock, MessageClock):
         return None
     return SimulatedTime(clock, ingest.transactions, sweep=ingest.sweeps.advance)
-
-
-def _residual(transactions: SqlTransactions) -> float:
-    """Return what the books of the lanes lack, NaN while their store is away."""
-    try:
-        with transactions.read() as unit:
-            return unit.lanes.residual()
-    except StorageError:
-        return math.nan
 
 
 def _prune(transactions: SqlTransactions, before_ms: int) -> None:

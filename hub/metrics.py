@@ -38,6 +38,9 @@ class Metrics:
         self.residual = Gauge(
             "linli_conservation_residual", "Sum of |high water - stored - quarantined - gaps|, always 0", registry=r
         )
+        self.awaited = Gauge(
+            "linli_records_awaited", "Records that edges have numbered and the hub has not taken", ["lane"], registry=r
+        )
         self.lane_lag = Histogram(
             "linli_lane_lag_seconds", "Effective time to commit", ["lane"], buckets=_SECONDS, registry=r
         )

@@ -182,6 +182,16 @@ class SqlLanes:
         total = func.sum(func.abs(lanes.c.high_water - lanes.c.stored - lanes.c.quarantined - lanes.c.gaps))
         return int(self._connection.execute(select(total)).scalar() or 0)
 
+    def awaited(self, lane: Lane) -> int:
+        """Return Σ (next - 1 - high water) over the open lanes of a kind: what edges hold, or lies behind holes."""
+        total = func.sum(lanes.c.hello_next - 1 - lanes.c.high_water)
+        where = (
+            lanes.c.lane == lane.value,
+            lanes.c.closed_at_ms.is_(None),
+            lanes.c.hello_next - 1 > lanes.c.high_water,
+        )
+        return int(self._connection.execute(select(total).where(*where)).scalar() or 0)
+
     def _save_ahead(self, key: LaneKey, before: Mapping[int, Outcome], after: Mapping[int, Outcome]) -> None:
         names = {"site": key.site, "node": key.node, "epoch": key.epoch, "lane": key.lane.value}
         gone = [{f"of_{name}": value for name, value in {**names, "seq": seq}.items()} for seq in before.keys() - after]

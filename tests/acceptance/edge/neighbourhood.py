@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ import httpx2
 import pytest
 
 from simulators.servers.mosquitto import MosquittoServer
-from tests.acceptance.outside.client_rest import metric
+from tests.acceptance.outside.client_rest import metrics
 from tests.integration.edge.agent_process import wait_until
 
 PASSWORD = "adminpassword1"
@@ -58,15 +57,15 @@ class Neighbourhood:
 
     def __exit__(self, *_: object) -> None:
         if self._hub is not None and self._hub.poll() is None:
-            residual = 0.0
-            with suppress(httpx2.HTTPError):  # a hub that is silent says nothing of its books
-                residual = metric(self.url, "linli_conservation_residual")
-            self._hub.send_signal(signal.SIGTERM)
             try:
-                self._hub.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                self.kill_hub()
-            assert residual == 0, f"the hub's books do not balance: the conservation residual is {residual:g}"
+                residual = metrics(self.url).get(("linli_conservation_residual", ()))
+            finally:
+                self._hub.send_signal(signal.SIGTERM)
+                try:
+                    self._hub.wait(timeout=20)
+                except subprocess.TimeoutExpired:
+                    self.kill_hub()
+            assert residual == 0, f"the hub's books do not balance: the conservation residual is {residual}"
 
     def start_hub(self) -> None:
         """Start the hub and sign in."""

@@ -283,7 +283,14 @@ class Stream:
 
 def metrics(base_url: str, *, timeout_s: float = 10) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """`/metrics`, parsed: (name, sorted labels) → value."""
-    text = httpx2.get(f"{base_url}/metrics", timeout=timeout_s).raise_for_status().text
+    return _values(_scrape(base_url, timeout_s))
+
+
+def _scrape(base_url: str, timeout_s: float) -> str:
+    return httpx2.get(f"{base_url}/metrics", timeout=timeout_s).raise_for_status().text
+
+
+def _values(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     values: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):
@@ -300,9 +307,14 @@ def metrics(base_url: str, *, timeout_s: float = 10) -> dict[tuple[str, tuple[tu
 
 
 def metric(base_url: str, name: str, **labels: str) -> float:
-    """The sum of a metric over every series that carries the labels; 0 where none exists yet."""
+    """The sum of a metric over every series that carries the labels; 0 where none exists yet.
+
+    AssertionError where the hub knows no such metric.
+    """
+    text = _scrape(base_url, 10)
+    assert f"\n# TYPE {name} " in f"\n{text}", f"the hub has no metric {name}"
     wanted = set(labels.items())
-    return sum(value for (found, pairs), value in metrics(base_url).items() if found == name and wanted <= set(pairs))
+    return sum(value for (found, pairs), value in _values(text).items() if found == name and wanted <= set(pairs))
 
 
 def raw_of(row: Json) -> bytes:

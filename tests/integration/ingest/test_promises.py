@@ -117,6 +117,23 @@ def test_a_change_of_stage_is_pushed_as_an_ack_at_once(ingest: IngestHarness) ->
     assert len(ingest.answers) == 1, "a node that has not spoken learns it by its hello"
 
 
+def test_a_lane_that_stands_before_a_hole_is_seen_by_what_is_awaited_of_it(ingest: IngestHarness) -> None:
+    def awaited() -> list[int]:
+        with ingest.transactions.read() as unit:
+            return [unit.lanes.awaited(lane) for lane in (Lane.TELEMETRY, Lane.EVENT)]
+
+    ingest.send(Lane.TELEMETRY, 1, a_reading())
+    assert awaited() == [0, 0], "no hello said more"
+    ingest.hello(Lane.TELEMETRY, 4)
+    ingest.hello(Lane.EVENT, 3)
+    ingest.send(Lane.TELEMETRY, 3, a_reading())
+    assert awaited() == [2, 2]
+    ingest.send(Lane.TELEMETRY, 2, a_reading(), a_reading())
+    assert awaited() == [0, 2]
+    ingest.hello(Lane.EVENT, 1, epoch="00000000000000aa")
+    assert awaited() == [0, 0], "what a closed epoch lacks is lost, and told as an incident"
+
+
 def test_books_that_do_not_balance_are_seen_by_the_live_metric(ingest: IngestHarness) -> None:
     ingest.send(Lane.TELEMETRY, 1, a_reading(), a_reading(device="nobody"))
     with ingest.transactions.read() as unit:
