@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from hub.rules.parameters import CommunicationFailureParameters
 from hub.rules.rule import RuleReason
 from hub.vocabulary import FaultCode
@@ -33,6 +35,17 @@ def test_a_device_is_silent_after_three_intervals_while_its_node_talks(tell: Tel
     story.at(180).node_speaks().wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
     assert story.due is None
     story.at(240).node_speaks().wake().expect_nothing()
+
+
+@pytest.mark.parametrize(("interval_s", "missed"), [(20, 3), (30, 2), (60, 1)])
+def test_what_the_guarantees_say_of_a_wristband_is_told_within_90_s_of_its_silence(
+    tell: Tell, interval_s: float, missed: int
+) -> None:
+    story = tell("wristband", interval_s=interval_s, communication_failure=CommunicationFailureParameters(missed))
+    story.at(0).reading("vitals", {"heart_rate_bpm": 70}).expect_nothing()
+    story.at(59).node_speaks().wake().expect_nothing()
+    assert story.due == 60
+    story.at(79).node_speaks().wake().expect_raised(SILENT, RuleReason.DEVICE_SILENT)
 
 
 def test_each_reading_postpones_the_deadline(tell: Tell) -> None:
