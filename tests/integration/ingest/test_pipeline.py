@@ -186,8 +186,9 @@ def test_what_was_handled_behind_a_hole_is_known_after_a_restart(ingest: IngestH
 def test_a_life_safety_event_raises_in_whichever_lane_it_comes(ingest: IngestHarness) -> None:
     ingest.send(Lane.EVENT, 1, a_press("band-1:1"))
     ingest.send(Lane.TELEMETRY, 1, a_press("band-1:2", event="fall_detected"))
-    heard = [(event.fault_code, event.ref) for event in ingest.happened if isinstance(event, LifeSafetyHeard)]
-    assert heard == [("sosPressed", "band-1:1"), ("fallDetected", "band-1:2")]
+    heard = [event for event in ingest.happened if isinstance(event, LifeSafetyHeard)]
+    assert [(one.fault_code, one.ref) for one in heard] == [("sosPressed", "band-1:1"), ("fallDetected", "band-1:2")]
+    assert [(one.device, one.source_unknown) for one in heard] == [("band-1", False)] * 2
 
 
 @pytest.mark.parametrize("lane", [Lane.EVENT, Lane.TELEMETRY])
