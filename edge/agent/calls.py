@@ -99,7 +99,7 @@ class Calls:
             self._changed(moment)
 
     def listed(self, refs: set[str], moment: Moment) -> None:
-        """The home hub's whole list, in answer to a hello: calls it took and lists no longer are closed."""
+        """The list of a home hub that has every call, in answer to a hello: those it lists no longer are closed."""
         for call in self._open:
             sent_ms = parse_instant_ms(call.sent_at)
             if call.ref not in refs and sent_ms is not None and to_ms(moment.at) - sent_ms > FORGOTTEN_AFTER_MS:

@@ -340,9 +340,13 @@ class Loop:
             self._clock.learn(from_ms(hub_ms), asked_ms=ack.uptime_ms, answered_ms=moment.uptime_ms)
             moment = self._clock.moment()
             self._watch_clock(moment)
-            if ack.lane is Lane.SOS and ack.sos is not None and ack.epoch == self._outbox.epoch:
+            if ack.lane is Lane.SOS and ack.sos is not None and self._has_every_call(ack):
                 self._listed({receipt.ref for receipt in ack.sos}, moment)
         return moment
+
+    def _has_every_call(self, ack: Ack) -> bool:
+        """Whether nothing that is stored here lies ahead of the hub, as it does where the hub was put back."""
+        return ack.epoch == self._outbox.epoch and ack.hw >= self._outbox.marks(Lane.SOS).next - 1
 
     def _listed(self, refs: set[str], moment: Moment) -> None:
         try:
