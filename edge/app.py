@@ -4,7 +4,6 @@ import ctypes
 import gc
 import logging
 import signal
-import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,12 +136,12 @@ def run(configured: Configured) -> None:
             signal.signal(number, stop)
         links, desk = _links(parts, where), _desk(parts)
         _work(parts, links, _loop(parts, links, _second(parts, links, desk)), desk)
-    except BaseException as error:
+    except BaseException:
         opened.close(in_order=False)
-        if isinstance(error, sqlite3.Error):
-            raise OutboxError(f"outbox: {error}; it is checked at the next start") from error
         raise
     opened.close(in_order=True)
+    if opened.outbox.spoilt is not None:
+        raise OutboxError(f"outbox: {opened.outbox.spoilt}; what is left of it is saved at the next start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +279,18 @@ def _work(parts: _Parts, links: dict[LinkName, Link], loop: Loop, desk: TextDesk
             device.stop()
         if desk is not None:
             desk.stop()
-        loop.finish()
-        for name in (LinkName.SECOND, LinkName.SOS):
-            if name in links:
-                links[name].stop()
-        links[LinkName.REST].stop(farewell=loop.status(PresenceState.OFFLINE))
+        try:
+            loop.finish()
+        finally:
+            _hang_up(links, loop)
         _log.info("agent.stopped", extra={"node": node})
+
+
+def _hang_up(links: dict[LinkName, Link], loop: Loop) -> None:
+    for name in (LinkName.SECOND, LinkName.SOS):
+        if name in links:
+            links[name].stop()
+    links[LinkName.REST].stop(farewell=loop.status(PresenceState.OFFLINE))
 
 
 def _endpoint(broker: BrokerSettings, username: str, *, source: str, key: str) -> Endpoint:

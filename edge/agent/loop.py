@@ -36,6 +36,8 @@ _AGAIN_MS: Final = 1_000
 """Between attempts to store what the disk would not take."""
 _MOST_UNSTORED: Final = 1_000
 """Readings held in memory while the disk takes none; events and calls are held without limit."""
+_LAST_WORD_MS: Final = 5_000
+"""How long an agent that ends waits for a hub to have the calls that only its memory holds."""
 LANES: Final = {LinkName.SOS: (Lane.SOS,), LinkName.REST: (Lane.EVENT, Lane.TELEMETRY)}
 _log = logging.getLogger(__name__)
 
@@ -117,6 +119,9 @@ class Loop:
         moment = self._clock.moment()
         self.turn([item for item in items if isinstance(item, Sampled | Occurred | Texted)], moment)
         self._store(moment, everything=True)
+        until_ms = moment.uptime_ms + _LAST_WORD_MS
+        while self._memory.owes and (moment := self._clock.moment()).uptime_ms < until_ms:
+            self.turn(self._take(), moment)
 
     def turn(self, items: Sequence[Item], moment: Moment) -> bool:
         """Do everything that these items and this moment ask for, calls for help first; False when asked to stop."""
@@ -148,7 +153,14 @@ class Loop:
         self._keep_up(moment)
         if not any(device.is_stuck(at_s=moment.uptime_ms / 1_000) for device in self._devices):
             self._watchdog.feed(at_ms=moment.uptime_ms)
-        return going
+        return going and not self._must_end()
+
+    def _must_end(self) -> bool:
+        """Whether the outbox proved corrupt and no call is held here alone: the next start saves what is left of it."""
+        if self._outbox.spoilt is None or self._memory.owes:
+            return False
+        _log.critical("outbox.spoilt", extra={"why": self._outbox.spoilt, "unstored": len(self._urgent)})
+        return True
 
     def status(self, state: PresenceState) -> tuple[str, bytes]:
         """The retained topic and payload that tell this presence."""
@@ -207,12 +219,22 @@ class Loop:
             if len(self._urgent) > self._memory.held:
                 self._hold_calls(moment)
         elif self._commit(self._drafts_of(self._urgent, moment), moment):
-            self._urgent.clear()
-            self._memory.stored()
-            self._calls.stored(moment)
+            if self._follow_calls(moment):
+                self._urgent.clear()
+                self._memory.stored()
+            else:
+                self._hold_calls(moment)
             self._courier.appended({Lane.SOS}, moment)
         else:
             self._hold_calls(moment)
+
+    def _follow_calls(self, moment: Moment) -> bool:
+        try:
+            self._calls.stored(moment)
+        except OutboxError as error:
+            self._refused(error, moment)
+            return False
+        return True
 
     def _hold_calls(self, moment: Moment) -> None:
         held: list[MemoryCall] = []
@@ -278,10 +300,13 @@ class Loop:
                 flowing=self._courier.flowing(),
             )
         except OutboxError as error:
-            _log.critical("outbox.failed", extra={"why": str(error), "again_ms": _AGAIN_MS})
-            self._again_ms = moment.uptime_ms + _AGAIN_MS
+            self._refused(error, moment)
             return False
         return True
+
+    def _refused(self, error: OutboxError, moment: Moment) -> None:
+        _log.critical("outbox.failed", extra={"why": str(error), "again_ms": _AGAIN_MS})
+        self._again_ms = moment.uptime_ms + _AGAIN_MS
 
     def _linked(self, event: LinkUp | LinkDown | NotTaken, moment: Moment) -> None:
         match event:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,12 +52,16 @@ _PRAGMAS: Final = (
     "cache_size = -256",
 )
 
+_SPOILT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
+"""Errors by which a file is not what was written. A disk that is full, worn or away may do again."""
+
 
 class Database:
     """The file in the hands of its one writer: what a transaction has committed is on the disk when it returns."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file; its tables are not looked at."""
+        self._spoilt: str | None = None
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
         try:
             for pragma in _PRAGMAS:
@@ -66,13 +70,20 @@ class Database:
             self._connection.close()
             raise
 
+    @property
+    def spoilt(self) -> str | None:
+        """What proved this file corrupt since it was opened; it is written no more, so that what is left stays."""
+        return self._spoilt
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Every row of a query."""
-        return self._connection.execute(sql, values).fetchall()
+        """Every row of a query; raises OutboxError."""
+        with self._telling():
+            return self._connection.execute(sql, values).fetchall()
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> Any:
-        """The first row of a query, or None."""
-        return self._connection.execute(sql, values).fetchone()
+        """The first row of a query, or None; raises OutboxError."""
+        with self._telling():
+            return self._connection.execute(sql, values).fetchone()
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run a statement inside a transaction; return how many rows it changed."""
@@ -84,23 +95,31 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing, durable; raises OutboxError where the disk does not take it, and lets corruption through."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise OutboxError(f"outbox: {error}") from error
-            raise
+        """All or nothing, durable; raises OutboxError where the disk does not take it or the file is corrupt."""
+        if self._spoilt is not None:
+            raise OutboxError(f"outbox: {self._spoilt}")
+        with self._telling():
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                raise
 
     def give_back(self, *, pages: int) -> None:
         """Return free pages to the file system; raises OutboxError where the disk does not take even that."""
+        self.rows(f"PRAGMA incremental_vacuum({pages:d})")
+
+    @contextmanager
+    def _telling(self) -> Generator[None]:
         try:
-            self.rows(f"PRAGMA incremental_vacuum({pages:d})")
-        except sqlite3.OperationalError as error:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _SPOILT:
+                self._spoilt = self._spoilt or str(error)
             raise OutboxError(f"outbox: {error}") from error
 
     def create(self, *, epoch: str) -> None:

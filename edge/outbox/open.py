@@ -4,6 +4,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -18,6 +19,8 @@ from protocols.hello import NewEpochBecause
 _MARK: Final = "outbox.known"
 """Stands beside the outbox and tells, when that is gone, that there was one."""
 _LOCK: Final = "lock"
+_SPOILT: Final = "outbox.spoilt"
+"""Names the epoch of a file that proved corrupt at work, also where a check does not find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,15 @@ class Opened:
     outbox: Outbox
     lock: TextIO
     reset: Reset | None
+    folder: Path
 
     def close(self, *, in_order: bool) -> None:
-        """Close the outbox and let go of the folder."""
+        """Close the outbox and let go of the folder; one that proved corrupt is set aside at the next opening."""
         try:
-            self.outbox.close(in_order=in_order)
+            if self.outbox.spoilt is not None:
+                with suppress(OSError):
+                    (self.folder / _SPOILT).write_text(self.outbox.epoch, encoding="ascii")
+            self.outbox.close(in_order=in_order and self.outbox.spoilt is None)
         finally:
             self.lock.close()
 
@@ -62,7 +69,7 @@ def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Ca
                 raise
             outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch)
         outbox.reserve = reserve
-        return Opened(outbox=outbox, lock=lock, reset=reset)
+        return Opened(outbox=outbox, lock=lock, reset=reset, folder=data_dir)
     except (sqlite3.Error, OSError) as error:
         lock.close()
         raise OutboxError(f"outbox {data_dir / FILE_NAME}: {error}") from error
@@ -132,13 +139,22 @@ def _try(path: Path) -> tuple[Database | None, str | None]:
     except sqlite3.DatabaseError as error:
         return None, str(error)
     try:
-        fault = None if (empty := database.is_empty()) else database.fault()
-    except sqlite3.DatabaseError as error:
+        fault = None if (empty := database.is_empty()) else database.fault() or _met_before(path, database)
+    except OutboxError as error:
         empty, fault = False, str(error)
     if empty or fault is not None:
         database.close()
         return None, fault
     return database, None
+
+
+def _met_before(path: Path, database: Database) -> str | None:
+    try:
+        epoch = path.with_name(_SPOILT).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
+    met = database.row("SELECT value FROM facts WHERE name = 'epoch'") == (epoch,)
+    return "it proved corrupt at work" if met else None
 
 
 def _create(path: Path, *, boot: str, epoch: str, new_epoch: Callable[[], str]) -> Outbox:

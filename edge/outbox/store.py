@@ -51,6 +51,11 @@ class Outbox:
         return self._database
 
     @property
+    def spoilt(self) -> str | None:
+        """What proved the file corrupt while it was open; from then on every commit raises OutboxError."""
+        return self._database.spoilt
+
+    @property
     def epoch(self) -> str:
         """The epoch of every lane."""
         return self._facts["epoch"]
@@ -170,7 +175,7 @@ class Outbox:
             (number, number, first, first),
         )
         if covering is not None:
-            rows.append(gap_row(first, covering[0], reason=GapReason(covering[1].decode()), boot=self._boot))
+            rows.append(gap_row(first, covering[0], reason=_gap_reason(covering[1]), boot=self._boot))
             first = covering[0] + 1
         size = 0
         for seq, through, boot_id, synced, body in self._database.rows(
@@ -283,10 +288,12 @@ class Outbox:
     def _row(self, seq: int, through: int | None, boot_id: int, *, synced: bool, kept: bytes) -> Row:
         """A stored row; what the medium has spoilt is declared lost by itself, so that the lane goes on."""
         if through is not None:
-            return gap_row(seq, through, reason=GapReason(kept.decode()), boot=self._boot)
+            return gap_row(seq, through, reason=_gap_reason(kept), boot=self._boot)
         try:
             body = unpack(kept)
         except DamagedRecordError:
+            body = b""
+        if not body or boot_id not in self._boots:
             return gap_row(seq, seq, reason=GapReason.CORRUPT, boot=self._boot)
         boot, anchor = self._boots[boot_id]
         return Row(seq, seq, boot, synced=synced and boot not in self._distrusted, body=body, anchor=anchor)
@@ -315,3 +322,10 @@ class Outbox:
     def _newest_mark_ms(self, lane: Lane) -> int:
         query = "SELECT coalesce(max(at_ms), 0) FROM done_marks WHERE lane = ?"
         return self._database.row(query, (LANE_NUMBERS[lane],))[0]
+
+
+def _gap_reason(kept: bytes) -> GapReason:
+    try:
+        return GapReason(kept.decode())
+    except ValueError:
+        return GapReason.CORRUPT

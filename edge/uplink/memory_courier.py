@@ -36,6 +36,11 @@ class MemoryCourier:
         """How many records are held."""
         return len(self._lane.calls)
 
+    @property
+    def owes(self) -> bool:
+        """Whether something is held that no hub is known to have."""
+        return self._lane.due_ms is not None
+
     def has_sent(self, ref: str) -> bool:
         """Whether a hub has this call."""
         return self._lane.has_sent(ref)

@@ -1,6 +1,8 @@
 """The agent's loop with a real outbox and a hub in memory, in a time of the test's own."""
 
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 from queue import SimpleQueue
 
 from edge.agent.calls import Calls
@@ -87,6 +89,8 @@ class Node:
         self.other = LaneHub("hub-b")
         self.light, self.siren, self.sensor, self.watchdog = Light(), Siren(), Sensor(), Fed()
         self.now_ms = 0
+        self.running_until_ms: int | None = None
+        """Time passes by itself, and answers come through the inbox; the hub is cut off until then."""
         self.inbox: Inbox = SimpleQueue()
         calls = Calls(opened.outbox.calls, [self.light], boot=opened.outbox.boot)
         epochs = iter(["1" * 16, "2" * 16])
@@ -100,7 +104,7 @@ class Node:
         )
         self.loop = Loop(
             inbox=self.inbox,
-            clock=Clock(ClockSource.SYSTEM, uptime_s=lambda: self.now_ms / 1_000, wall=lambda: self.moment.at),
+            clock=Clock(ClockSource.SYSTEM, uptime_s=self._uptime_s, wall=lambda: self.moment.at),
             outbox=opened.outbox,
             courier=Courier(
                 opened.outbox, publish=self._publish, lit=calls.lit, draw=lambda: 0.5, machine="pi", home=None
@@ -152,6 +156,15 @@ class Node:
             self.loop.turn(answers, self.moment)
         return going
 
+    def _uptime_s(self) -> float:
+        if self.running_until_ms is not None:
+            self.now_ms += 200
+            self.cut = self.now_ms < self.running_until_ms
+        for answer in self.answers if self.running_until_ms is not None else ():
+            self.inbox.put(answer)
+            self.answers = []
+        return self.now_ms / 1_000
+
     def _publish_held(self, payload: bytes) -> bool:
         self.second.publish(payload)
         return self._publish(Channel.SOS, payload)
@@ -195,3 +208,16 @@ def opened_lid() -> Occurred:
 
 def stored(node: Node, lane: Lane) -> int:
     return node.opened.outbox.marks(lane).next - 1
+
+
+def spoil(node: Node, table: str) -> None:
+    """Overwrite a page of the outbox with noise under the running agent, as a dying card would."""
+    path = Path(node.opened.outbox.database.row("PRAGMA database_list")[2])
+    other = sqlite3.connect(path, isolation_level=None)
+    (root,) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    other.execute("INSERT INTO facts VALUES ('seen', 'by another, so that no page is remembered')")
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4_096)
+        file.write(b"\xa5" * 4_096)

@@ -16,8 +16,8 @@ ROWS: Final[tuple[Row, ...]] = (
         "§3 edge 1",
         "commits a record to its outbox before anything is said of it",
         LOOP,
-        "            self._again_ms = moment.uptime_ms + _AGAIN_MS\n            return False\n",
-        "            self._again_ms = moment.uptime_ms + _AGAIN_MS\n            return True\n",
+        "            self._refused(error, moment)\n            return False\n        return True\n\n    def _refused",
+        "            self._refused(error, moment)\n            return True\n        return True\n\n    def _refused",
         "loop::test_what_the_disk_does_not_take_is_held_and_tried_again",
     ),
     broken(

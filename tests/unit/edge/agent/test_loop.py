@@ -15,7 +15,7 @@ from edge.sms.desk import Texted
 from protocols.ack import SosStage
 from protocols.lanes import Lane
 from protocols.topics import Channel
-from tests.fakes.agent_node import ADDRESS, Node, clear, fill, opened_lid, pressed, sampled, stored
+from tests.fakes.agent_node import ADDRESS, Node, clear, fill, opened_lid, pressed, sampled, spoil, stored
 from tests.fakes.lane_hub import LaneHub
 
 
@@ -258,6 +258,40 @@ def test_a_call_that_a_restored_hub_does_not_know_yet_stays_open_until_the_hub_h
     node.hub.calls.clear()
     node.at(960_000)
     assert node.light.stages == ["stored", "sent", "heard", "cleared"]
+
+
+@pytest.mark.parametrize("table", ["records", "calls", "lanes"])
+def test_a_press_that_a_corrupt_outbox_does_not_take_is_with_the_hub_and_shown_before_the_agent_ends(
+    node: Node, table: str
+) -> None:
+    spoil(node, table)
+    node.cut = True
+    assert node.at(1_000, pressed())
+    assert node.light.stages == ["failed"]
+    assert node.at(11_000)
+    assert node.siren.signals == ["siren"]
+    node.cut = False
+    node.at(13_000)
+    assert "band-07:1" in node.hub.calls
+    assert node.light.stages[-1] == "sent"
+    assert not node.at(13_100), "what is left is saved by the next start"
+    assert node.opened.outbox.spoilt is not None
+
+
+def test_a_corrupt_outbox_ends_the_agent_in_order_where_no_call_is_held(node: Node) -> None:
+    spoil(node, "records")
+    assert not node.at(1_000, sampled(1), opened_lid())
+    node.inbox.put(sampled(2))
+    node.loop.finish()
+
+
+def test_a_call_that_only_memory_holds_is_with_the_hub_before_the_agent_is_gone(node: Node) -> None:
+    spoil(node, "records")
+    node.running_until_ms = 1_000
+    node.inbox.put(pressed())
+    node.loop.finish()
+    assert "band-07:1" in node.hub.calls
+    assert node.now_ms < 5_000
 
 
 def test_a_disk_that_takes_nothing_stops_neither_loop_nor_lanes(node: Node) -> None:
