@@ -21,6 +21,7 @@ from edge.agent.calls import Calls
 from edge.agent.devices import Device, Occurred
 from edge.agent.loop import LANES, Inbox, Loop, Stop, presence
 from edge.agent.outputs import Bound, Outputs
+from edge.agent.recording import event_draft
 from edge.agent.upkeep import Upkeep
 from edge.backoff import LONGEST_REST_S, LONGEST_SOS_S
 from edge.clock import Clock
@@ -30,7 +31,7 @@ from edge.errors import DriverError, InvalidOptions, InvalidSettings, OutboxErro
 from edge.ids import boot_of, machine_of, new_epoch, new_ref
 from edge.link import Endpoint, Link, LinkName, Will
 from edge.local_rules import BinFullRule, LampFailureRule, LocalRule, SosRule, SosUntil
-from edge.outbox import Opened, Reset, open_outbox
+from edge.outbox import Draft, Opened, Reset, open_outbox
 from edge.sampling import WATCHED, SamplingPlan
 from edge.settings import (
     BrokerSettings,
@@ -49,6 +50,7 @@ from edge.uplink.memory_courier import MemoryCourier
 from edge.uplink.second_courier import SecondCourier
 from edge.uplink.second_path import OPEN_AFTER_MS, TEXT_BESIDE_BROKER_MS, Plan
 from edge.watchdog import Watchdog
+from protocols.envelope import ClockState
 from protocols.events import EventName
 from protocols.lanes import Lane
 from protocols.presence import PresenceState
@@ -134,6 +136,7 @@ def run(configured: Configured) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        _recall(parts)
         links, desk = _links(parts, where), _desk(parts)
         _work(parts, links, _loop(parts, links, _second(parts, links, desk)), desk)
     except BaseException:
@@ -260,10 +263,6 @@ def _loop(parts: _Parts, links: dict[LinkName, Link], second: SecondCourier) -> 
 def _work(parts: _Parts, links: dict[LinkName, Link], loop: Loop, desk: TextDesk | None) -> None:
     """Start everything, run until told to stop, and end it in order."""
     outbox, devices, node = parts.opened.outbox, parts.devices, parts.configured.address.username
-    if parts.opened.reset is not None:
-        _report(parts, EventName.OUTBOX_RESET, _told(parts.opened.reset))
-    if outbox.anchor is not None:
-        parts.clock.recall(outbox.anchor)
     _log.info("agent.started", extra={"node": node, "epoch": outbox.epoch, "devices": len(devices)})
     _give_back_memory()
     for part in (*links.values(), *devices, *(() if desk is None else (desk,))):
@@ -308,6 +307,31 @@ def _report(parts: _Parts, event: EventName, details: dict[str, Any]) -> None:
     if device is not None:
         occurrence = Occurrence(event=event.value, at_s=parts.clock.monotonic_s(), details=details)
         parts.inbox.put(Occurred(device, occurrence))
+
+
+def _recall(parts: _Parts) -> None:
+    """Take up the time that this boot knew, and report a new epoch before anything else is stored in it."""
+    opened, device = parts.opened, parts.configured.settings.self_device
+    if opened.outbox.anchor is not None:
+        parts.clock.recall(opened.outbox.anchor)
+    if opened.reset is None:
+        return
+    event, details = EventName.OUTBOX_RESET, _told(opened.reset)
+    _log.warning(event.value, extra=details)
+    # Reported again after a crash, it is the same fact.
+    ref = f"{device}:{opened.outbox.epoch}"
+    occurrence = Occurrence(event=event.value, at_s=parts.clock.monotonic_s(), ref=ref, details=details)
+    moment = parts.clock.moment()
+    draft = None if device is None else event_draft(device, occurrence, ref=ref, moment=moment)
+    try:
+        if isinstance(draft, Draft):
+            synced = moment.state is ClockState.SYNCED
+            opened.outbox.append([draft], at=moment.at, uptime_ms=moment.uptime_ms, synced=synced)
+        opened.told()
+    except OutboxError as error:
+        _log.error("outbox.failed", extra={"why": str(error)})
+        if device is not None:
+            parts.inbox.put(Occurred(device, occurrence))
 
 
 def _told(reset: Reset) -> dict[str, Any]:

@@ -187,8 +187,9 @@ class Loop:
 
     def _keep_up(self, moment: Moment) -> None:
         try:
-            self._upkeep.tick(moment)
-        except OutboxError as error:
+            if self._upkeep.tick(moment):
+                self._courier.appended({Lane.TELEMETRY}, moment)
+        except (OutboxError, OSError) as error:
             _log.error("upkeep.failed", extra={"why": str(error)})
         self._watch_clock(moment)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from edge.clock import Moment
 from edge.outbox import Outbox
 from edge.outbox.clearing import Clearing
+from edge.outbox.rebuild import Remains
 from edge.outbox.reserve import BYTES as RESERVED_BYTES
 from edge.retention import RESERVE_BYTES, Room, Sizes, room
 from protocols.envelope import ClockState
@@ -44,6 +45,7 @@ class Upkeep:
     ) -> None:
         self._outbox = outbox
         self._clearing = Clearing(outbox)
+        self._remains = Remains(outbox)
         self._limit_bytes = limit_bytes
         self._min_disk_free = min_disk_free
         self._disk_free = disk_free
@@ -55,6 +57,7 @@ class Upkeep:
         self._room = Room.AMPLE
         self._last: Moment | None = None
         self._told_off = False
+        self._brought = 0
 
     @property
     def due_ms(self) -> int:
@@ -105,10 +108,10 @@ class Upkeep:
             self._told_off = False
             _log.info("clock.agrees", extra={"now": format_instant(moment.at)})
 
-    def tick(self, moment: Moment) -> None:
-        """Do what is due."""
+    def tick(self, moment: Moment) -> bool:
+        """Do what is due; whether telemetry of a corrupt outbox was stored."""
         if moment.uptime_ms < self._due_ms:
-            return
+            return False
         self._due_ms = moment.uptime_ms + EVERY_MS
         if moment.uptime_ms - self._saved_ms >= SAVE_EVERY_MS:
             self._saved_ms = moment.uptime_ms
@@ -119,6 +122,16 @@ class Upkeep:
             self._forgot_ms = moment.uptime_ms
             self._outbox.calls.forget(before=format_instant(moment.at - KEEP_CALLS))
         self._make_room()
+        return self._room is Room.AMPLE and self._bring_over()
+
+    def _bring_over(self) -> bool:
+        came = self._remains.step()
+        if came is None:
+            return False
+        self._brought += came
+        if not self._remains.are_left:
+            _log.info("outbox.salvaged", extra={"readings": self._brought})
+        return came > 0
 
     def _make_room(self) -> None:
         file, free = self._clearing.sizes()

@@ -1,6 +1,7 @@
 """The calls for help that the outbox follows from *stored* to *closed*."""
 
 from collections.abc import Sequence
+from dataclasses import astuple, fields
 from typing import Final
 
 from edge.outbox.database import Database
@@ -44,6 +45,19 @@ class CallBook:
                 " ON CONFLICT DO NOTHING",
                 (call.ref, call.device, call.event, at, uptime_ms, boot),
             )
+
+    def restore(self, calls: Sequence[Call], texts: Sequence[tuple[str, str, str]]) -> None:
+        """Take over calls and texts of another file inside the transaction that stores its records."""
+        columns = ", ".join(field.name for field in fields(Call))
+        marks = ", ".join("?" * len(fields(Call)))
+        self._database.run_many(
+            f"INSERT OR IGNORE INTO calls ({columns}) VALUES ({marks})",  # noqa: S608 our own names
+            [astuple(call) for call in calls],
+        )
+        if texts:
+            self._database.run(_TEXTS)
+            self._database.run_many("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", texts)
+            self._has_texts = True
 
     def calls(self) -> list[Call]:
         """Every call that is followed, oldest first."""

@@ -1,7 +1,7 @@
 """The outbox file: its tables, how it is opened and checked, and its transactions."""
 
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -43,15 +43,13 @@ CREATE TABLE calls (
 """
 
 
-_PRAGMAS: Final = (
-    "auto_vacuum = INCREMENTAL",
+_PRAGMAS: Final = ("auto_vacuum = INCREMENTAL", "temp_store = MEMORY", "cache_size = -256")
+_DURABLE: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "journal_size_limit = 4194304",
-    "temp_store = MEMORY",
-    "cache_size = -256",
 )
-
+_SCRATCH: Final = ("journal_mode = MEMORY", "synchronous = OFF")
 _SPOILT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
 """Errors by which a file is not what was written. A disk that is full, worn or away may do again."""
 
@@ -59,12 +57,13 @@ _SPOILT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlit
 class Database:
     """The file in the hands of its one writer: what a transaction has committed is on the disk when it returns."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file; its tables are not looked at."""
+    def __init__(self, path: Path, *, scratch: bool = False) -> None:
+        """Open or make the file; its tables are not looked at. What is `scratch` is synced only when it is whole."""
+        self.path = path
         self._spoilt: str | None = None
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
         try:
-            for pragma in _PRAGMAS:
+            for pragma in (*_PRAGMAS, *(_SCRATCH if scratch else _DURABLE)):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
         except sqlite3.Error:
             self._connection.close()
@@ -122,13 +121,13 @@ class Database:
                 self._spoilt = self._spoilt or str(error)
             raise OutboxError(f"outbox: {error}") from error
 
-    def create(self, *, epoch: str) -> None:
+    def create(self, *, epoch: str, facts: Mapping[str, str]) -> None:
         """Make the tables of a new outbox."""
         with self.transaction():
             for table in _TABLES.split(";\n"):
                 self.run(table)
             self.run_many("INSERT INTO lanes VALUES (?, 1, 0, 0)", [(number,) for number in LANE_NUMBERS.values()])
-            self.run("INSERT INTO facts VALUES ('epoch', ?)", (epoch,))
+            self.run_many("INSERT INTO facts VALUES (?, ?)", [("epoch", epoch), *facts.items()])
             self.run(f"PRAGMA user_version = {FORMAT}")
 
     def is_empty(self) -> bool:

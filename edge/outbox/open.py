@@ -1,6 +1,7 @@
 """Opening the outbox: the lock, a lost or corrupt file, another machine."""
 
 import fcntl
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -11,16 +12,14 @@ from typing import Final, TextIO
 
 from edge.errors import DataDirLocked, OutboxError
 from edge.outbox.database import FILE_NAME, Database
+from edge.outbox.rebuild import RESET, SPOILT, rebuild, settle
 from edge.outbox.reserve import Reserve
-from edge.outbox.salvage import salvage
 from edge.outbox.store import Outbox
 from protocols.hello import NewEpochBecause
 
 _MARK: Final = "outbox.known"
 """Stands beside the outbox and tells, when that is gone, that there was one."""
 _LOCK: Final = "lock"
-_SPOILT: Final = "outbox.spoilt"
-"""Names the epoch of a file that proved corrupt at work, also where a check does not find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,17 @@ class Opened:
     reset: Reset | None
     folder: Path
 
+    def told(self) -> None:
+        """The reset has been reported: the next opening says nothing of it."""
+        if self.outbox.fact(RESET) is not None:
+            self.outbox.forget_fact(RESET)
+
     def close(self, *, in_order: bool) -> None:
         """Close the outbox and let go of the folder; one that proved corrupt is set aside at the next opening."""
         try:
             if self.outbox.spoilt is not None:
                 with suppress(OSError):
-                    (self.folder / _SPOILT).write_text(self.outbox.epoch, encoding="ascii")
+                    (self.folder / SPOILT).write_text(self.outbox.epoch, encoding="ascii")
             self.outbox.close(in_order=in_order and self.outbox.spoilt is None)
         finally:
             self.lock.close()
@@ -64,7 +68,7 @@ def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Ca
     try:
         try:
             outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch)
-        except (sqlite3.OperationalError, OutboxError):
+        except (sqlite3.OperationalError, OSError, OutboxError):
             if not reserve.give_up():
                 raise
             outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch)
@@ -100,9 +104,9 @@ def _begin(
     data_dir: Path, *, machine: str | None, boot: str, new_epoch: Callable[[], str]
 ) -> tuple[Outbox, Reset | None]:
     known = (data_dir / _MARK).exists()
-    outbox, reset = _open(data_dir / FILE_NAME, known=known, boot=boot, new_epoch=new_epoch)
+    outbox = _open(data_dir / FILE_NAME, known=known, boot=boot, new_epoch=new_epoch)
     try:
-        reset = _compare_machine(outbox, machine) or reset
+        reset = _compare_machine(outbox, machine) or _untold(outbox, data_dir)
         outbox.set_fact("clean", "0")
         (data_dir / _MARK).touch()
     except BaseException:
@@ -111,23 +115,32 @@ def _begin(
     return outbox, reset
 
 
-def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> tuple[Outbox, Reset | None]:
+def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> Outbox:
+    settle(path)
     database, fault = _try(path)
     if database is not None:
-        return _outbox(database, boot=boot, new_epoch=new_epoch), None
-    epoch = new_epoch()
-    kept = _set_aside(path, name=epoch) if fault is not None else None
-    outbox = _create(path, boot=boot, epoch=epoch, new_epoch=new_epoch)
-    if kept is not None and fault is not None:
-        saved = salvage(kept)
-        outbox.salvage(saved)
-        reset = Reset(NewEpochBecause.OUTBOX_CORRUPT, fault, set_aside=kept, salvaged=len(saved))
-    elif known:
-        reset = Reset(NewEpochBecause.OUTBOX_LOST, f"{path} was gone")
-    else:
-        return outbox, None
-    outbox.set_fact("because", reset.because.value)
-    return outbox, reset
+        try:
+            return _outbox(database, boot=boot, new_epoch=new_epoch)
+        except OutboxError:
+            if database.spoilt is None:
+                raise
+            fault = database.spoilt
+    if fault is not None:
+        rebuild(path, fault=fault, boot=boot, new_epoch=new_epoch)
+        return _outbox(Database(path), boot=boot, new_epoch=new_epoch)
+    facts: dict[str, str] = {}
+    if known:
+        facts = {
+            "because": NewEpochBecause.OUTBOX_LOST.value,
+            RESET: json.dumps({"detail": f"{path} was gone", "set_aside": None, "salvaged": 0}),
+        }
+    database = Database(path)
+    try:
+        database.create(epoch=new_epoch(), facts=facts)
+    except BaseException:
+        database.close()
+        raise
+    return _outbox(database, boot=boot, new_epoch=new_epoch)
 
 
 def _try(path: Path) -> tuple[Database | None, str | None]:
@@ -150,21 +163,21 @@ def _try(path: Path) -> tuple[Database | None, str | None]:
 
 def _met_before(path: Path, database: Database) -> str | None:
     try:
-        epoch = path.with_name(_SPOILT).read_text(encoding="ascii")
+        epoch = path.with_name(SPOILT).read_text(encoding="ascii")
     except (OSError, ValueError):
         return None
     met = database.row("SELECT value FROM facts WHERE name = 'epoch'") == (epoch,)
     return "it proved corrupt at work" if met else None
 
 
-def _create(path: Path, *, boot: str, epoch: str, new_epoch: Callable[[], str]) -> Outbox:
-    database = Database(path)
-    try:
-        database.create(epoch=epoch)
-    except BaseException:
-        database.close()
-        raise
-    return _outbox(database, boot=boot, new_epoch=new_epoch)
+def _untold(outbox: Outbox, folder: Path) -> Reset | None:
+    """The reset that began this epoch, for as long as it has not been reported."""
+    text = outbox.fact(RESET)
+    if text is None or outbox.because is None:
+        return None
+    told = json.loads(text)
+    kept = None if told["set_aside"] is None else folder / told["set_aside"]
+    return Reset(outbox.because, told["detail"], set_aside=kept, salvaged=told["salvaged"])
 
 
 def _outbox(database: Database, *, boot: str, new_epoch: Callable[[], str]) -> Outbox:
@@ -201,12 +214,3 @@ def _lock(data_dir: Path) -> TextIO:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
-
-
-def _set_aside(path: Path, *, name: str) -> Path:
-    kept = path.with_name(f"outbox.corrupt-{name}.db")
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
-    return kept

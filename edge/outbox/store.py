@@ -1,7 +1,8 @@
 """The outbox at work: append, read for sending, mark done, begin epochs."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from edge.errors import OutboxError
@@ -9,7 +10,7 @@ from edge.outbox.callbook import CallBook
 from edge.outbox.database import LANE_NUMBERS, Database
 from edge.outbox.packing import DamagedRecordError, pack, unpack
 from edge.outbox.reserve import Reserve
-from edge.outbox.rows import DISTRUSTED, Draft, LaneMarks, Row, Salvaged, gap_row
+from edge.outbox.rows import DISTRUSTED, Call, Draft, LaneMarks, Row, Salvaged, gap_row
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
 from protocols.hello import NewEpochBecause
@@ -91,6 +92,12 @@ class Outbox:
             self._write_fact(name, value)
         self._facts[name] = value
 
+    def forget_fact(self, name: str) -> None:
+        """Commit that a fact holds no more."""
+        with self._database.transaction():
+            self._database.run("DELETE FROM facts WHERE name = ?", (name,))
+        self._facts.pop(name, None)
+
     def marks(self, lane: Lane) -> LaneMarks:
         """Where the lane stands."""
         return self._marks[lane]
@@ -122,15 +129,27 @@ class Outbox:
         self._marks = marks
         self._unsaved.clear()
 
-    def salvage(self, records: Iterable[Salvaged]) -> None:
-        """Commit records saved from another file, stamped as they were."""
+    def salvage(
+        self,
+        records: Sequence[Salvaged],
+        *,
+        calls: Sequence[Call] = (),
+        texts: Sequence[tuple[str, str, str]] = (),
+        facts: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Commit what was saved from another file, records stamped as they were, and facts about it."""
         with self._database.transaction():
-            stamped: list[tuple[Lane, int, bool, bytes]] = []
-            for record in records:
-                number = self._boot_number(record.boot, anchor=record.anchor)
-                stamped.append((record.lane, number, record.synced, record.body))
-            marks = self._insert(stamped)
+            numbers = {
+                boot: self._boot_number(boot, anchor=anchor)
+                for boot, anchor in {record.boot: record.anchor for record in records}.items()
+            }
+            marks = self._insert([(one.lane, numbers[one.boot], one.synced, one.body) for one in records])
+            self.calls.restore(calls, texts)
+            for name, value in facts.items():
+                self._write_fact(name, value)
+        self._facts |= facts
         self._marks = marks
+        self._unsaved.clear()
         self._read_boots()
 
     def release(self, lane: Lane, through: int) -> None:

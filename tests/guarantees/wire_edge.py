@@ -335,8 +335,8 @@ ROWS: Final[tuple[Row, ...]] = (
         "§3 edge 7",
         "starts a new epoch when the outbox is lost",
         OPEN,
-        "    epoch = new_epoch()\n    kept",
-        '    epoch = "e" * 16\n    kept',
+        "        database.create(epoch=new_epoch(), facts=facts)\n",
+        '        database.create(epoch="e" * 16, facts=facts)\n',
         "opening::test_a_lost_file_begins_a_new_epoch_and_says_why",
     ),
     broken(

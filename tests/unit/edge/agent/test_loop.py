@@ -14,7 +14,9 @@ from edge.outbox import open_outbox
 from edge.sms.desk import Texted
 from protocols.ack import SosStage
 from protocols.lanes import Lane
+from protocols.readings import Reading
 from protocols.topics import Channel
+from tests.contract.edge.outbox_life import OutboxLife, a_reading, store
 from tests.fakes.agent_node import ADDRESS, Node, clear, fill, opened_lid, pressed, sampled, spoil, stored
 from tests.fakes.lane_hub import LaneHub
 
@@ -292,6 +294,23 @@ def test_a_call_that_only_memory_holds_is_with_the_hub_before_the_agent_is_gone(
     node.loop.finish()
     assert "band-07:1" in node.hub.calls
     assert node.now_ms < 5_000
+
+
+def test_readings_that_a_start_left_in_a_corrupt_outbox_follow_the_new_ones_each_once(tmp_path: Path) -> None:
+    life = OutboxLife(tmp_path)
+    store(life.open(), *[a_reading(float(number)) for number in range(10_600)])
+    life.crash()
+    life.execute("PRAGMA user_version = 99")
+    opened = open_outbox(tmp_path, boot="b" * 16, machine="pi", new_epoch=lambda: "e" * 16)
+    node = Node(opened)
+    node.at(0, LinkUp(LinkName.SOS), LinkUp(LinkName.REST), sampled(-1.0))
+    for second in range(1, 5):
+        node.at(second * 1_000)
+    records = node.hub.books["e" * 16, Lane.TELEMETRY].records.values()
+    levels = [record.values["fill_percent"] for record in records if isinstance(record, Reading)]
+    assert sorted(levels) == [-1.0, *map(float, range(10_600))]
+    assert opened.outbox.epoch == "e" * 16
+    opened.close(in_order=True)
 
 
 def test_a_disk_that_takes_nothing_stops_neither_loop_nor_lanes(node: Node) -> None:

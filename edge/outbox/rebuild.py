@@ -1,0 +1,187 @@
+"""A new outbox out of a corrupt one: built beside it, synced, then put in its place; cut short anywhere, it goes on.
+
+Until the new file is whole nothing of the old one is touched. Calls come first, then events, then telemetry: of that a
+start takes a little, and `Remains` the rest while the agent runs.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, cast
+
+from edge.errors import OutboxError
+from edge.outbox.database import Database
+from edge.outbox.rows import Call, Salvaged
+from edge.outbox.salvage import Pending, Wreck, opens_call
+from edge.outbox.store import Outbox
+from protocols.hello import NewEpochBecause
+from protocols.lanes import Lane
+
+RESET: Final = "reset"
+"""The fact that an epoch was begun at an opening and nobody has been told yet."""
+REMAINS: Final = "remains"
+"""The fact that names the corrupt files whose telemetry has not all been brought over."""
+SPOILT: Final = "outbox.spoilt"
+"""Names the epoch of a file that proved corrupt at work, also where a check does not find it."""
+_BUILDING: Final = "outbox.building.db"
+_READY: Final = "outbox.ready-"
+_KEPT: Final = "outbox.corrupt-{}.db"
+_CHUNK: Final = 1_000
+_TELEMETRY_AT_START: Final = 10_000
+"""Readings brought over before the agent runs: a second or a few, in which no call is taken."""
+_PARTS: Final = ("", "-wal", "-shm", "-journal")
+
+
+def rebuild(path: Path, *, fault: str, boot: str, new_epoch: Callable[[], str]) -> None:
+    """Put an outbox of a new epoch in the place of a corrupt one, with what can be read of that."""
+    epoch = new_epoch()
+    building = path.with_name(_BUILDING)
+    _remove(building)
+    database = Database(building, scratch=True)
+    try:
+        database.create(epoch=epoch, facts={"because": NewEpochBecause.OUTBOX_CORRUPT.value})
+        _fill(Outbox(database, boot=boot, new_epoch=new_epoch), path, kept=_KEPT.format(epoch), fault=fault)
+    finally:
+        database.close()
+    _sync(building)
+    building.rename(path.with_name(f"{_READY}{epoch}.db"))
+    settle(path)
+
+
+def settle(path: Path) -> None:
+    """Put a new outbox that is whole in its place, and the corrupt one aside; nothing where none is."""
+    for ready in path.parent.glob(f"{_READY}*.db"):
+        _sync(path.parent)
+        epoch = ready.stem.removeprefix(_READY)
+        for part in _PARTS:
+            old = path.with_name(path.name + part)
+            if old.exists():
+                old.rename(path.with_name(_KEPT.format(epoch) + part))
+        # No log of the old file may meet the new one.
+        _sync(path.parent)
+        ready.rename(path)
+        path.with_name(SPOILT).unlink(missing_ok=True)
+        _sync(path.parent)
+
+
+class Remains:
+    """Telemetry of corrupt outboxes, brought over step by step while the agent runs."""
+
+    def __init__(self, outbox: Outbox, *, at_once: int = 500) -> None:
+        self._outbox = outbox
+        self._at_once = at_once
+
+    @property
+    def are_left(self) -> bool:
+        """Whether something is left to bring over."""
+        return bool(_remains(self._outbox.fact(REMAINS)))
+
+    def step(self) -> int | None:
+        """Bring some over; return how many records came, None where nothing is left."""
+        remains = _remains(self._outbox.fact(REMAINS))
+        if not remains:
+            return None
+        name, first, last = remains[0]
+        chunk: list[Salvaged] = []
+        through = last
+        path = self._outbox.database.path.with_name(name)
+        if path.exists():
+            with _told(), Wreck(path) as wreck:
+                pending = Pending(wreck, Lane.TELEMETRY, first, last, most_failures=4 * self._at_once)
+                chunk = list(islice(pending, self._at_once))
+                through = pending.through
+        left = remains[1:] if through >= last else [(name, through + 1, last), *remains[1:]]
+        self._outbox.salvage(chunk, facts={REMAINS: json.dumps(left)})
+        return len(chunk)
+
+
+def _fill(outbox: Outbox, path: Path, *, kept: str, fault: str) -> None:
+    facts: dict[str, str] = {}
+    count = 0
+    try:
+        with Wreck(path) as wreck:
+            count = _bring_calls(outbox, wreck)
+            for chunk in _chunks(wreck.pending(Lane.EVENT)):
+                outbox.salvage(chunk)
+                count += len(chunk)
+            telemetry, through, last = _bring_telemetry(outbox, wreck)
+            count += telemetry
+            remains = _remains(wreck.fact(REMAINS)) + ([(kept, through + 1, last)] if through < last else [])
+            facts[REMAINS] = json.dumps(remains)
+    except sqlite3.Error:
+        pass
+    facts[RESET] = json.dumps({"detail": fault, "set_aside": kept, "salvaged": count})
+    outbox.salvage([], facts=facts)
+
+
+def _bring_calls(outbox: Outbox, wreck: Wreck) -> int:
+    """Calls as they were followed, and records not done; each makes up for the other where that cannot be read."""
+    calls = {call.ref: call for call in wreck.calls()}
+    said = {call.ref for record in wreck.done_calls() if (call := opens_call(record)) is not None}
+    count = 0
+    for chunk in _chunks(wreck.pending(Lane.SOS)):
+        opened = {call.ref: call for record in chunk if (call := opens_call(record)) is not None}
+        said |= opened.keys()
+        outbox.salvage(chunk, calls=[call for ref, call in opened.items() if ref not in calls])
+        count += len(chunk)
+    unsaid = [call for call in calls.values() if _is_owed(call) and call.ref not in said]
+    again = [record for call in unsaid if (record := wreck.said_again(call)) is not None]
+    outbox.salvage(again, calls=list(calls.values()), texts=wreck.texts())
+    return count + len(again)
+
+
+def _is_owed(call: Call) -> bool:
+    return call.sent_at is None and call.closed_at is None
+
+
+def _bring_telemetry(outbox: Outbox, wreck: Wreck) -> tuple[int, int, int]:
+    """Return how many came, and through which seq of how many they were read."""
+    pending = wreck.pending(Lane.TELEMETRY)
+    count, through = 0, pending.through
+    try:
+        for chunk in _chunks(islice(pending, _TELEMETRY_AT_START)):
+            outbox.salvage(chunk)
+            count, through = count + len(chunk), pending.through
+    except OutboxError:
+        # There is no room: the rest stays where it is until there is.
+        return count, through, pending.last
+    return count, pending.through, pending.last
+
+
+def _chunks(records: Iterable[Salvaged]) -> Iterator[list[Salvaged]]:
+    each = iter(records)
+    while chunk := list(islice(each, _CHUNK)):
+        yield chunk
+
+
+def _remains(text: str | None) -> list[tuple[str, int, int]]:
+    try:
+        rows = cast("list[Any]", json.loads(text or "[]"))
+        return [(Path(str(name)).name, int(first), int(last)) for name, first, last in rows]
+    except (ValueError, TypeError):
+        return []
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutboxError(f"outbox: {error}") from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    for part in _PARTS:
+        path.with_name(path.name + part).unlink(missing_ok=True)
