@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from protocols.codec import encode_record
+from protocols.codec import decode_record, encode_record
 from protocols.envelope import Stamp
+from protocols.events import Event, EventName
 from protocols.gaps import Gap, GapReason, GapRecord
 from protocols.lanes import Lane
 
+CALLS: Final = frozenset({EventName.SOS_PRESSED.value, EventName.FALL_DETECTED.value})
+"""Events that open a call."""
 DISTRUSTED: Final = "distrusted:"
 """Begins the name of the fact that a boot's clock proved wrong although it was set: uptime dates its records."""
 
@@ -88,6 +91,12 @@ class Salvaged:
     anchor: Stamp | None
     synced: bool
     body: bytes
+
+
+def called_ref(body: bytes) -> str | None:
+    """The ref of a press or a fall; None of any other record."""
+    event = decode_record(body, lane=Lane.SOS)
+    return event.ref if isinstance(event, Event) and event.event in CALLS else None
 
 
 def gap_row(first: int, last: int, *, reason: GapReason, boot: str) -> Row:

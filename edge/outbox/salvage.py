@@ -8,10 +8,10 @@ from typing import Any, Final, Self
 
 from edge.outbox.database import LANE_NUMBERS, connect_read_only
 from edge.outbox.packing import DamagedRecordError, unpack
-from edge.outbox.rows import DISTRUSTED, Call, Salvaged
+from edge.outbox.rows import CALLS, DISTRUSTED, Call, Salvaged
 from protocols.codec import decode_record, encode_record
 from protocols.envelope import Stamp
-from protocols.events import Event, EventName
+from protocols.events import Event
 from protocols.instant import format_ms
 from protocols.lanes import Lane
 from protocols.rejections import RecordRejection
@@ -19,7 +19,6 @@ from protocols.rejections import RecordRejection
 _CALL_COLUMNS: Final = (
     "ref, device, event, stored_at, stored_ms, boot, sent_at, heard_at, heard_by, coming_at, closed_at"
 )
-_CALLS: Final = frozenset({EventName.SOS_PRESSED.value, EventName.FALL_DETECTED.value})
 MOST_FAILURES: Final = 20_000
 """Looks at broken pages that one reading takes, some 10 µs each: a page of records takes two for each of its rows."""
 
@@ -155,7 +154,7 @@ class Pending:
 def opens_call(record: Salvaged) -> Call | None:
     """The call that this record of the sos lane opens."""
     event = decode_record(record.body, lane=record.lane)
-    if not isinstance(event, Event) or event.event not in _CALLS:
+    if not isinstance(event, Event) or event.event not in CALLS:
         return None
     return Call(event.ref, event.device, event.event, event.at or format_ms(0), event.uptime_ms or 0, record.boot)
 

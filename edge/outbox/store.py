@@ -10,7 +10,7 @@ from edge.outbox.callbook import CallBook
 from edge.outbox.database import LANE_NUMBERS, Database
 from edge.outbox.packing import DamagedRecordError, pack, unpack
 from edge.outbox.reserve import Reserve
-from edge.outbox.rows import DISTRUSTED, Call, Draft, LaneMarks, Row, Salvaged, gap_row
+from edge.outbox.rows import DISTRUSTED, Call, Draft, LaneMarks, Row, Salvaged, called_ref, gap_row
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
 from protocols.hello import NewEpochBecause
@@ -19,6 +19,8 @@ from protocols.lanes import Lane
 
 _MARK_EVERY_MS: Final = 600_000
 """Grain in which it is noted when rows were done; they are kept for 72 h."""
+_LOOKED_BACK: Final = 1_000
+"""Records of calls among which one that the hub passed over is looked for: a button that hangs makes thousands."""
 _BEFORE: Final = "lane = ? AND seq = (SELECT max(seq) FROM records WHERE lane = ? AND seq < ?)"
 """The row before a seq: a gap that reaches it can be no other, and no question may walk through a million rows."""
 
@@ -39,6 +41,7 @@ class Outbox:
         self._facts: dict[str, str] = dict(database.rows("SELECT name, value FROM facts"))
         self._opened_next = {lane: marks.next for lane, marks in self._marks.items()}
         self._unsaved: set[Lane] = set()
+        self._said_again: set[str] = set()
         self._last_mark_ms = {lane: self._newest_mark_ms(lane) for lane in Lane}
         self._boots: dict[int, tuple[str, Stamp | None]] = {}
         self._distrusted = {name.removeprefix(DISTRUSTED) for name in self._facts if name.startswith(DISTRUSTED)}
@@ -151,6 +154,29 @@ class Outbox:
         self._marks = marks
         self._unsaved.clear()
         self._read_boots()
+
+    def say_again(self, *, high_water: int, listed: Collection[str]) -> list[str]:
+        """Commit once more, behind all others, calls that the hub passed over; return their refs.
+
+        A call that the home hub's mark has passed and its list lacks had the seq of another that the hub has from
+        before: an older image of this file was put back. A call said twice is one fact; each is said again once.
+        """
+        waiting = {call.ref for call in self.calls.calls() if call.sent_at is None and call.closed_at is None}
+        waiting -= self._said_again.union(listed)
+        again: dict[str, Salvaged] = {}
+        if waiting:
+            newest = max(1, self._marks[Lane.SOS].next - _LOOKED_BACK)
+            rows = self.read(Lane.SOS, newest, most=_LOOKED_BACK, most_bytes=1 << 30)
+            last = {called_ref(row.body): row for row in rows if not row.is_gap}
+            again = {
+                ref: Salvaged(lane=Lane.SOS, boot=row.boot, anchor=row.anchor, synced=row.synced, body=row.body)
+                for ref, row in last.items()
+                if ref in waiting and row.last <= high_water
+            }
+        if again:
+            self.salvage(list(again.values()))
+            self._said_again |= again.keys()
+        return list(again)
 
     def release(self, lane: Lane, through: int) -> None:
         """Commit that everything up to `through` may have left this node from now on."""

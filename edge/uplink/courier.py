@@ -1,7 +1,7 @@
 """Runs the lane protocol: keeps the three lanes' states, carries out their effects on outbox and connections."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Protocol
@@ -60,6 +60,7 @@ class Shelf(Protocol):
     def marks(self, lane: Lane) -> LaneMarks: ...
     def min_retained(self, lane: Lane) -> int: ...
     def read(self, lane: Lane, first: int, *, most: int, most_bytes: int) -> list[Row]: ...
+    def say_again(self, *, high_water: int, listed: Collection[str]) -> list[str]: ...
     def release(self, lane: Lane, through: int) -> None: ...
     def mark_done(self, lane: Lane, through: int, *, hub_ms: int | None) -> None: ...
     def declare_gap(self, lane: Lane, first: int, last: int, *, reason: GapReason) -> None: ...
@@ -143,6 +144,21 @@ class Courier:
             self._give(lane, Refused(answer.refused, answer.hash), moment)
         else:
             self._give(lane, Acked(answer), moment)
+            if lane is Lane.SOS and answer.sos is not None and self._is_own(answer):
+                self._say_again(answer.hw, {receipt.ref for receipt in answer.sos}, moment)
+
+    def _is_own(self, ack: Ack) -> bool:
+        return ack.epoch == self._shelf.epoch and ack.hub_id == self.home
+
+    def _say_again(self, high_water: int, listed: set[str], moment: Moment) -> None:
+        try:
+            said = self._shelf.say_again(high_water=high_water, listed=listed)
+        except OutboxError as error:
+            _log.error("outbox.failed", extra={"lane": Lane.SOS, "why": str(error)})
+            return
+        if said:
+            _log.warning("call.said_again", extra={"refs": said})
+            self.appended({Lane.SOS}, moment)
 
     def answered_aside(self, lane: Lane, answer: Ack | Refusal, moment: Moment) -> None:
         """A hub said this on the second path: it lights calls; marks, epoch and home are the first path's business."""

@@ -113,7 +113,7 @@ class LaneHub:
         place: tuple[int, int],
     ) -> None:
         seq, last = place
-        if lane is Lane.SOS and isinstance(record, Event):
+        if lane is Lane.SOS and isinstance(record, Event) and seq > book.hw:
             self.calls.setdefault(record.ref, SosReceipt(ref=record.ref, seq=seq, stage=SosStage.RECEIVED))
         if last <= book.hw or seq > book.hw + 1:
             return

@@ -365,6 +365,14 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     broken(
         "§3 edge 7",
+        "... also where calls have left before it",
+        STORE,
+        "                if ref in waiting and row.last <= high_water\n",
+        "                if ref in waiting and row.last < 0\n",
+        "node::test_calls_made_on_a_card_put_back_are_heard_though_the_hub_has_as_many_of_before",
+    ),
+    broken(
+        "§3 edge 7",
         "rows not done move into it",
         STORE,
         '                run("DELETE FROM records WHERE lane = ? AND seq <= ?", (number, kept))\n',

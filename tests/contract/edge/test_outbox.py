@@ -190,3 +190,16 @@ def test_a_repeat_of_an_open_call_is_the_same_call_and_after_its_end_a_new_one(l
 def test_the_home_hub_is_remembered(life: OutboxLife, look: Look) -> None:
     life.outbox.set_fact("home", "hub-a")
     assert look().home == "hub-a"
+
+
+def test_a_call_that_the_hub_passed_over_is_said_again_once_and_one_that_it_lists_or_has_not_reached_is_not(
+    life: OutboxLife,
+) -> None:
+    outbox = life.outbox
+    store(outbox, a_call("band-07:1"), a_call("band-07:2"), a_call("band-07:3"))
+    assert outbox.say_again(high_water=2, listed={"band-07:1"}) == ["band-07:2"]
+    assert outbox.say_again(high_water=4, listed={"band-07:1", "band-07:3"}) == []
+    first, second, third, again = rows(outbox, Lane.SOS)
+    assert (again.first, again.body, again.boot, again.synced) == (4, second.body, second.boot, second.synced)
+    assert len({first.body, second.body, third.body}) == 3
+    assert outbox.marks(Lane.SOS).released == 0, "it leaves as any other"

@@ -103,3 +103,21 @@ def test_a_card_put_back_to_an_older_state_says_so_in_its_hello(node: NodeAndHub
     node.append(Lane.SOS, 1)
     node.travel_all()
     assert len(node.hub.calls) == 3
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_calls_made_on_a_card_put_back_are_heard_though_the_hub_has_as_many_of_before(
+    node: NodeAndHub, calls: int
+) -> None:
+    """They leave behind the first hello, under seqs that the hub has of other calls."""
+    node.take_image()
+    for link in ("sos", "rest"):
+        node.connect(link)
+    node.append(Lane.SOS, 2)
+    node.travel_all()
+    node.restore_image(0)
+    node.append(Lane.SOS, calls)
+    for link in ("sos", "rest"):
+        node.connect(link)
+    node.travel_all()
+    assert sorted(node.hub.calls) == [f"r{number}" for number in range(1, 3 + calls)]
