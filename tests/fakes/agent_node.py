@@ -1,6 +1,5 @@
 """The agent's loop with a real outbox and a hub in memory, in a time of the test's own."""
 
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,6 +24,7 @@ from edge.watchdog import Watchdog
 from protocols.envelope import ClockState
 from protocols.lanes import Lane
 from protocols.topics import Channel, NodeAddress, parse_topic
+from tests.contract.edge.outbox_life import spoil_page
 from tests.fakes.lane_hub import LaneHub
 
 ADDRESS = NodeAddress("demo", "pi-1")
@@ -211,13 +211,5 @@ def stored(node: Node, lane: Lane) -> int:
 
 
 def spoil(node: Node, table: str) -> None:
-    """Overwrite a page of the outbox with noise under the running agent, as a dying card would."""
-    path = Path(node.opened.outbox.database.row("PRAGMA database_list")[2])
-    other = sqlite3.connect(path, isolation_level=None)
-    (root,) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-    other.execute("INSERT INTO facts VALUES ('seen', 'by another, so that no page is remembered')")
-    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    other.close()
-    with path.open("r+b") as file:
-        file.seek((root - 1) * 4_096)
-        file.write(b"\xa5" * 4_096)
+    """Overwrite a page of the outbox under the running agent."""
+    spoil_page(Path(node.opened.outbox.database.row("PRAGMA database_list")[2]), table)

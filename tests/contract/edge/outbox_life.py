@@ -111,3 +111,15 @@ def places(outbox: Outbox, lane: Lane = Lane.TELEMETRY, first: int = 1) -> list[
         else str(row.first)
         for row in rows(outbox, lane, first)
     ]
+
+
+def spoil_page(path: Path, table: str) -> None:
+    """Overwrite a table's first page with noise while the outbox is at work, as a dying card would."""
+    other = sqlite3.connect(path, isolation_level=None)
+    (root,) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    other.execute("INSERT INTO facts VALUES ('seen', 'by another, so that no page is remembered')")
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4_096)
+        file.write(b"\xa5" * 4_096)

@@ -57,6 +57,11 @@ class AgentProcess:
         self._process.send_signal(number)
         return self._process.wait(timeout=WAIT_S)
 
+    def ended(self) -> int:
+        """Wait until it ends by itself; return its exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=WAIT_S)
+
     def drain(self, *, within_s: float = WAIT_S) -> dict[str, Any]:
         """Start without devices, wait until everything is done, and stop in order; return what the outbox says."""
         text = self.config.read_text()

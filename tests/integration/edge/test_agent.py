@@ -13,6 +13,7 @@ from protocols.lanes import Lane
 from protocols.presence import PresenceState
 from protocols.topics import NodeAddress
 from simulators.servers.mosquitto import MosquittoServer
+from tests.contract.edge.outbox_life import spoil_page
 from tests.integration.edge.agent_process import AgentProcess, run_edge, wait_until
 from tests.integration.edge.scripted_hub import ScriptedHub
 
@@ -132,6 +133,23 @@ def test_a_corrupt_outbox_is_set_aside_and_reported_in_hello_and_as_an_event(
     assert (event.device, event.event, event.details["because"]) == ("pi-1-self", "outbox_reset", "outbox_corrupt")
     assert {hello.new_epoch_because for hello in hub.book.hellos} == {"outbox_corrupt"}
     assert (folder / "data" / event.details["set_aside"]).exists()
+
+
+def test_a_press_on_an_outbox_that_a_page_of_is_spoilt_at_work_is_heard_and_the_next_start_saves_what_is_left(
+    tmp_path: Path, hub: ScriptedHub, mosquitto_anonymous: MosquittoServer
+) -> None:
+    script = "after_s,event,ref\n6,sos_pressed,band-07:1\n"
+    folder = a_folder(tmp_path, port=mosquitto_anonymous.port, script=script)
+    with AgentProcess(folder) as agent:
+        wait_until(lambda: len(hub.book.hellos) >= 3, "every lane has said hello")
+        spoil_page(folder / "data" / "outbox.db", "calls")
+        assert agent.ended() == 1
+        assert "band-07:1" in hub.book.calls
+        assert stages(folder)[-1] == "sent"
+        assert "what is left of it is saved at the next start" in agent.log.read_text().splitlines()[-1]
+        agent.start()
+        because = "outbox_corrupt"
+        wait_until(lambda: because in {hello.new_epoch_because for hello in hub.book.hellos}, "the reset is told")
 
 
 def test_a_second_agent_on_the_same_folder_is_told_so_in_one_line(
