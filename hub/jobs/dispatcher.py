@@ -1,13 +1,14 @@
 """The dispatcher: sends the rows of the notification outbox; SOS has threads of its own and waits behind nothing.
 
 Each lane has one named thread that leases what is due, and a pool that sends it; what goes to one place goes there one
-after the other, so that a slow receiver keeps only itself waiting, and places that failed before take half of the pool
-at most. What waits for a person's channel goes there as one message, once its pace allows one. A commit that people are
-told of wakes the lane, and its timer for the retries.
+after the other, so that a slow receiver keeps only itself waiting, and places that fail come last and take half of the
+pool at most: however many they are, what is new goes to the others at once. What waits for a person's channel goes
+there as one message, once its pace allows one. A commit that people are told of wakes the lane, and its timer for the
+retries.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -84,11 +85,6 @@ class _Run:
     @property
     def place(self) -> str:
         return self.rows[0].place
-
-    @property
-    def again(self) -> bool:
-        """Whether an attempt failed before, or its sender died."""
-        return self.rows[0].attempts > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +174,7 @@ class _Lane:
         self._woken = False
         self._ending = False
         self._busy: dict[str, bool] = {}
-        """The places that something is under way to, and whether it failed before."""
+        """The places that something is under way to, and whether they were failing before."""
         self._resting: dict[str, int] = {}
         """The places whose pace allows no message before then."""
         self._passed_over = False
@@ -238,9 +234,10 @@ class _Lane:
         skip = {*busy, *self._resting}
         with self._read() as unit:
             found = unit.notifications.due(life_safety=self.life_safety, at_ms=at_ms, busy=skip, limit=_BATCH)
+            failing = unit.notifications.failing(life_safety=self.life_safety) if found else frozenset[str]()
             next_ms = unit.notifications.next_due_ms(life_safety=self.life_safety, after_ms=at_ms)
         waiting = _runs(found)
-        runs = self._startable(waiting, busy)
+        runs = self._startable(waiting, failing, busy)
         if len(runs) < len(waiting) or sum(len(run) for run in runs) < len(found):
             with self._condition:
                 self._passed_over = True
@@ -249,19 +246,21 @@ class _Lane:
             passed(FaultPoint.NOTIFICATIONS_LEASED)
         for run in leased:
             with self._condition:
-                self._busy[run.place] = run.again
+                self._busy[run.place] = run.place in failing
             pool.submit(self._send, run)
         if len(leased) < len(runs) or (runs and len(found) == _BATCH):  # there may be more behind them
             return 0
         waits = [wait for wait in (next_ms, *self._resting.values()) if wait is not None]
         return min(LONGEST_WAIT_S, *((wait - at_ms) / 1_000 for wait in waits)) if waits else LONGEST_WAIT_S
 
-    def _startable(self, runs: Sequence[list[Notification]], busy: Mapping[str, bool]) -> list[list[Notification]]:
-        """Return the runs that there is a worker for: those that never failed first, others on half of the workers."""
-        fresh = [run for run in runs if run[0].attempts == 0]
-        again = [run for run in runs if run[0].attempts > 0]
+    def _startable(
+        self, runs: Sequence[list[Notification]], failing: Collection[str], busy: Mapping[str, bool]
+    ) -> list[list[Notification]]:
+        """Return the runs that there is a worker for: failing places last, and on half of the workers."""
+        healthy = [run for run in runs if run[0].place not in failing]
+        again = [run for run in runs if run[0].place in failing]
         spare = max(self._workers // 2 - sum(busy.values()), 0)
-        return (fresh + again[:spare])[: self._workers - len(busy)]
+        return (healthy + again[:spare])[: self._workers - len(busy)]
 
     def _lease(self, runs: Sequence[Sequence[Notification]], at_ms: int) -> list[_Run]:
         """Return what this sender holds of the runs; those of a target that is gone end here."""

@@ -68,12 +68,22 @@ class Notification:
     @property
     def place(self) -> str:
         """Where it goes; rows of one place are sent one after the other."""
-        return f"{self.channel}:{self.target}"
+        return place_of(self.channel, self.target)
+
+    @property
+    def failed_before(self) -> bool:
+        """Whether it waits for another attempt after one that failed, or is in one."""
+        return self.attempts > 0 if self.state is NotificationState.PENDING else self.attempts > 1
 
     @property
     def wanted_at_ms(self) -> int:
         """When it was to leave."""
         return self.created_at_ms if self.due_at_ms is None else self.due_at_ms
+
+
+def place_of(channel: str, target: str) -> str:
+    """Return the name of a place."""
+    return f"{channel}:{target}"
 
 
 class Outcome(StrEnum):

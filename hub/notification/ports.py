@@ -29,7 +29,14 @@ class NotificationRepository(Protocol):
         ...
 
     def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
-        """Return rows to be sent now, oldest first, without those whose `place` is busy."""
+        """Return rows to be sent now, without those whose `place` is busy: oldest first, failing places last.
+
+        Of those, the place whose latest retry was to be first comes first.
+        """
+        ...
+
+    def failing(self, *, life_safety: bool) -> frozenset[str]:
+        """Return the places to which something unsent failed before."""
         ...
 
     def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,10 +13,8 @@ from hub.alerts.ports import AlertQuery, Fact, HeardPress
 from hub.alerts.receipts import PressProgress, fitting, receipt
 from hub.errors import ConflictError, StaleVersionError
 from hub.events import Event
-from hub.notification import outbox
-from hub.notification.outbox import Channel, Notification, NotificationState
+from hub.notification.outbox import Channel, Notification
 from hub.notification.person_channel import PersonChannel, Recipient
-from hub.notification.receipts import NotificationQuery, receipt_state
 from hub.notification.stream import StreamEvent, StreamKind
 from hub.notification.webhook import Webhook
 from hub.reactions import react
@@ -24,6 +22,7 @@ from hub.vocabulary import PROBE_SITE, FaultCode, Role, Skill, Subject
 from hub.workorders.order import OrderLogEntry, OrderState, WorkOrder
 from hub.workorders.ports import CrewLoad, OrderQuery, Windows
 from protocols.ack import SosReceipt
+from tests.fakes.loop_notifications import MemoryNotifications
 
 
 class MemoryAlerts:
@@ -220,77 +219,6 @@ class MemoryOrders:
             replace(order, alerts=tuple(alert.id for alert in self._alerts.of_order(order.id)))
             for order in self.rows.values()
         ]
-
-
-class MemoryNotifications:
-    def __init__(self) -> None:
-        self.rows: dict[str, Notification] = {}
-        self.names: dict[str, str] = {}
-
-    def add(self, *rows: Notification) -> None:
-        self.rows |= {row.id: row for row in rows}
-
-    def get(self, notification_id: str) -> Notification | None:
-        return self.rows.get(notification_id)
-
-    def find(self, query: NotificationQuery) -> Sequence[Notification]:
-        found = [
-            row
-            for row in sorted(self.rows.values(), key=lambda row: row.id, reverse=True)
-            if (query.sites is None or row.site in query.sites or (row.person is not None and row.person == query.own))
-            and query.site in {None, row.site}
-            and query.alert in {None, row.alert}
-            and query.work_order in {None, row.work_order}
-            and query.person in {None, row.person}
-            and query.state in {None, receipt_state(row)}
-            and (query.before is None or row.id < query.before)
-        ]
-        return found[: query.limit]
-
-    def due(self, *, life_safety: bool, at_ms: int, busy: Collection[str], limit: int) -> Sequence[Notification]:
-        found = [
-            row
-            for row in self.rows.values()
-            if row.life_safety is life_safety and outbox.is_due(row, at_ms=at_ms) and row.place not in busy
-        ]
-        return sorted(found, key=lambda row: (row.created_at_ms, row.id))[:limit]
-
-    def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
-        waits = [
-            row.next_attempt_ms if row.state is NotificationState.PENDING else row.leased_until_ms
-            for row in self.rows.values()
-            if row.life_safety is life_safety
-        ]
-        return min((wait for wait in waits if wait is not None and wait > after_ms), default=None)
-
-    def help_waits(self, target: str, *, at_ms: int) -> bool:
-        due = self.due(life_safety=True, at_ms=at_ms, busy=(), limit=1_000)
-        return any(row.target == target and row.state is NotificationState.PENDING for row in due)
-
-    def save(self, row: Notification, *, was: NotificationState, attempts: int) -> bool:
-        stored = self.rows[row.id]
-        if stored.state is not was or stored.attempts != attempts:
-            return False
-        self.rows[row.id] = row
-        return True
-
-    def cancel(self, *, alert: str | None = None, work_order: str | None = None, steps: Collection[str]) -> int:
-        about = [
-            row
-            for row in self.rows.values()
-            if row.step in steps
-            and (row.alert == alert if alert is not None else row.work_order == work_order)
-            and row.state in {NotificationState.PENDING, NotificationState.LEASED}
-        ]
-        self.rows |= {row.id: outbox.cancel(row) for row in about}
-        return len(about)
-
-    def subject_name(self, subject: Subject) -> str:
-        identifier = subject.facility or subject.node or subject.site
-        return self.names.get(identifier, identifier)
-
-    def crew_name(self, crew: str) -> str:
-        return self.names.get(crew, crew)
 
 
 class MemoryWebhooks:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from hub.notification.outbox import Channel, Notification, NotificationState
+from hub.notification.outbox import Channel, Notification, NotificationState, place_of
 from hub.notification.receipts import NotificationQuery, ReceiptState
 from hub.storage.sql.prepared import Prepared, insertion, one_of
 from hub.storage.sql.tables import crews, facilities, nodes, notifications, sites
@@ -56,8 +56,33 @@ _SAVE: Final = Prepared(
         "error",
     ),
 )
+_FAILING: Final = (
+    select(
+        notifications.c.channel,
+        notifications.c.target,
+        func.max(func.coalesce(notifications.c.next_attempt_ms, notifications.c.leased_until_ms)).label("retry_ms"),
+    )
+    .where(
+        notifications.c.life_safety == bindparam("for_life"),
+        or_(
+            and_(notifications.c.state == _PENDING, notifications.c.attempts > 0),
+            and_(notifications.c.state == _LEASED, notifications.c.attempts > 1),
+        ),
+    )
+    .group_by(notifications.c.channel, notifications.c.target)
+)
+"""The places to which something unsent failed before, and when the latest of it is to be tried again."""
+_FAILING_PLACES: Final = Prepared(_FAILING)
+_FAILING_OF_DUE: Final = _FAILING.subquery("failing")
 _DUE_ROWS: Final = (
     select(notifications)
+    .outerjoin(
+        _FAILING_OF_DUE,
+        and_(
+            _FAILING_OF_DUE.c.channel == notifications.c.channel,
+            _FAILING_OF_DUE.c.target == notifications.c.target,
+        ),
+    )
     .where(
         notifications.c.life_safety == bindparam("for_life"),
         or_(
@@ -65,7 +90,7 @@ _DUE_ROWS: Final = (
             and_(notifications.c.state == _LEASED, notifications.c.leased_until_ms <= bindparam("now_ms")),
         ),
     )
-    .order_by(notifications.c.created_at_ms, notifications.c.id)
+    .order_by(func.coalesce(_FAILING_OF_DUE.c.retry_ms, 0), notifications.c.created_at_ms, notifications.c.id)
     .limit(bindparam("at_most"))
 )
 _DUE: Final = Prepared(_DUE_ROWS)
@@ -167,6 +192,10 @@ class SqlNotifications:
         else:
             rows = _DUE.all(self._connection, names)
         return [read_notification(row) for row in rows]
+
+    def failing(self, *, life_safety: bool) -> frozenset[str]:
+        rows = _FAILING_PLACES.all(self._connection, {"for_life": life_safety})
+        return frozenset(place_of(row.channel, row.target) for row in rows)
 
     def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
         waits = _NEXT_DUE.first(self._connection, {"for_life": life_safety, "after_ms": after_ms}) or ()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hub.errors import StaleVersionError
-from hub.notification.outbox import NotificationState, lease
+from hub.notification.outbox import Channel, NotificationState, lease
 from hub.notification.receipts import NotificationQuery, ReceiptState
 from hub.notification.stream import StreamKind
 from hub.notification.webhook import Webhook
@@ -46,6 +46,32 @@ class TestNotifications:
         assert ids(limit=1) == [row(1).id]
         assert ids(at_ms=1_001) == [row(1).id]
         assert ids(at_ms=1_000) == []
+
+    def test_due_rows_of_failing_places_come_last_in_the_order_of_their_retries(self, stores: Repositories) -> None:
+        failed = {"attempts": 1, "target": "dead"}
+        leased = {"state": NotificationState.LEASED, "next_attempt_ms": None}
+        stores.notifications.add(
+            row(1, target="dead", next_attempt_ms=1_001),
+            row(2, **failed, next_attempt_ms=9_000),
+            row(3, **failed, next_attempt_ms=1_500),
+            row(4, attempts=7, target="again", next_attempt_ms=1_800),
+            row(5),
+            row(6, **leased, attempts=1, leased_until_ms=1_900),
+            row(7, **leased, attempts=2, leased_until_ms=1_950),
+            row(8, attempts=1, channel=Channel.CONSOLE, target="hook-5"),
+            row(9, attempts=3, target="hook-5", state=NotificationState.SENT, next_attempt_ms=None),
+            row(10, attempts=3, target="hook-5", life_safety=True),
+        )
+        due, failing = stores.notifications.due, stores.notifications.failing
+
+        def numbers(*, busy: Sequence[str] = (), limit: int = 9) -> list[int]:
+            return [int(one.id[4:]) for one in due(life_safety=False, at_ms=2_000, busy=busy, limit=limit)]
+
+        assert numbers() == [5, 6, 8, 4, 7, 1, 3]
+        assert numbers(busy=["webhook:again", "webhook:hook-6"]) == [5, 8, 7, 1, 3]
+        assert numbers(limit=2) == [5, 6]
+        assert failing(life_safety=False) == {"webhook:dead", "webhook:again", "webhook:hook-7", "console:hook-5"}
+        assert failing(life_safety=True) == {"webhook:hook-5"}
 
     def test_rows_are_found_by_what_they_are_about_and_by_how_far_they_came(self, stores: Repositories) -> None:
         stores.notifications.add(

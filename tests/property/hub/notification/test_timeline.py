@@ -13,7 +13,8 @@ from hub.notification.outbox import Channel, Notification
 from hub.notification.pace import MINUTE_MS, Wait
 from hub.notification.person_channel import PersonChannel
 from protocols.instant import from_ms
-from tests.fakes.loop import MemoryNotifications, MemoryPersonChannels
+from tests.fakes.loop import MemoryPersonChannels
+from tests.fakes.loop_notifications import MemoryNotifications
 
 STEPS = {Urgency.LIFE_SAFETY: "fired", Urgency.ATTENTION: "assigned", Urgency.NEWS: "closed"}
 arrivals = st.lists(

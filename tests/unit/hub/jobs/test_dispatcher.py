@@ -1,142 +1,18 @@
 """The dispatcher with real threads, fake channels and the loop in memory; every wait is for something."""
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Generator
 
 import pytest
 
 from hub.events import AlertChanged, NodeChanged, WorkOrderChanged
-from hub.jobs.dispatcher import LIFE_SAFETY_SENDERS, OTHER_SENDERS, Attempt, Dispatcher, told_of
+from hub.jobs.dispatcher import LIFE_SAFETY_SENDERS, OTHER_SENDERS, told_of
 from hub.notification import service as notification
-from hub.notification.outbox import Channel, Delivery, Notification, NotificationState, Outcome
-from hub.notification.person_channel import PersonChannel
-from hub.notification.ports import Target
+from hub.notification.outbox import Delivery, NotificationState, Outcome
 from hub.notification.texts import shipped_texts
-from hub.notification.webhook import Webhook
-from hub.vocabulary import FAULTS, FaultCode, Role, Subject
-from tests.fakes.loop import MemoryPerson, MemoryTransactions, MemoryUnit
-from tests.fakes.loop_story import LAMP, START_MS, Story
-
-PATIENCE_S = 10.0
-SENT = Delivery(Outcome.SENT)
-
-
-class FakeSender:
-    """A channel that keeps what it is given and answers as told; `hold` keeps a target waiting until it is let go."""
-
-    def __init__(self) -> None:
-        self.seen: list[Notification] = []
-        self.runs: list[list[str]] = []
-        self.answers: dict[str, list[Delivery]] = {}
-        self.held: dict[str, threading.Event] = {}
-        self.entered: dict[str, threading.Event] = {}
-        self.breaking: set[str] = set()
-
-    def hold(self, target: str) -> None:
-        self.held[target] = threading.Event()
-        self.entered[target] = threading.Event()
-
-    def send(self, rows: Sequence[Notification], target: Target | None) -> Sequence[Delivery]:
-        self.runs.append([row.id for row in rows])
-        return [self.send_one(row) for row in rows]
-
-    def send_one(self, row: Notification) -> Delivery:
-        self.seen.append(row)
-        if row.target in self.breaking:
-            self.breaking.discard(row.target)
-            raise RuntimeError("a bug")
-        if row.target in self.held:
-            self.entered[row.target].set()
-            assert self.held[row.target].wait(PATIENCE_S)
-        answers = self.answers.get(row.target)
-        return answers.pop(0) if answers else SENT
-
-
-class Stage:
-    """A dispatcher at work on a story."""
-
-    def __init__(self) -> None:
-        self.story = Story()
-        self.sender = FakeSender()
-        self.attempts: list[Attempt] = []
-        self.failures: list[Exception] = []
-        self.writes = 0
-        self._changed = threading.Condition()
-        self.lock = threading.RLock()
-        transactions = MemoryTransactions(self.story.unit, now_ms=lambda: self.story.now_ms, lock=self.lock)
-        self.dispatcher = Dispatcher(
-            read=lambda: self._read(transactions),
-            begin=lambda life_safety: self._begin(transactions, life_safety=life_safety),
-            senders=dict.fromkeys(Channel, self.sender),
-            now_ms=lambda: self.story.now_ms,
-            on_attempt=self._note,
-        )
-
-    def _read(self, transactions: MemoryTransactions) -> AbstractContextManager[MemoryUnit]:
-        if self.failures:
-            raise self.failures.pop()
-        return transactions.read()
-
-    def _begin(self, transactions: MemoryTransactions, *, life_safety: bool) -> AbstractContextManager[MemoryUnit]:
-        self.writes += 1
-        return transactions.begin(life_safety)
-
-    def hook(self, *names: str) -> None:
-        for name in names:
-            self.story.unit.webhooks.add(
-                Webhook(id=name, site="demo", url=f"https://{name}.example/", secret="whsec_AAAA", created_at_ms=0)
-            )
-
-    def channel(self, name: str, **known: Any) -> None:
-        """Give Li, who is operator of the site, one more channel."""
-        defaults: dict[str, Any] = {"url": f"wecombot://key-of-{name}", "per_minute": 18, "created_at_ms": 0}
-        operator = MemoryPerson(frozenset({(Role.OPERATOR, "demo")}))
-        self.story.unit.person_channels.people["li"] = operator
-        self.story.unit.person_channels.add(PersonChannel(id=name, person="li", name=name, **(defaults | known)))
-
-    def do(self, what: Callable[[Story], object]) -> None:
-        """Let something happen in a transaction, and its commit be heard."""
-        with self.lock:
-            before = len(self.story.happened)
-            what(self.story)
-            events = tuple(self.story.happened[before:])
-        self.dispatcher.hear(events)
-
-    def look(self) -> None:
-        """Have both lanes look at the outbox, as a commit of something else would."""
-        for code in (FaultCode.SOS_PRESSED, FaultCode.BIN_FULL):
-            fault = FAULTS[code]
-            fired = AlertChanged("01JA", Subject("demo"), code, fault.severity, fault.colour, "fired", 0)
-            self.dispatcher.hear((fired,))
-
-    def until(self, true: Callable[[], bool]) -> None:
-        """Wait until it is true, looking after every attempt and every 50 ms."""
-        with self._changed:
-            for _ in range(round(PATIENCE_S / 0.05)):
-                if true():
-                    return
-                self._changed.wait(0.05)
-        pytest.fail("it did not become true")
-
-    def rows(self, target: str) -> list[Notification]:
-        with self.lock:
-            return [row for row in self.story.unit.notifications.rows.values() if row.target == target]
-
-    def tried(self, target: str) -> int:
-        return sum(attempt.row.target == target for attempt in self.attempts)
-
-    def arrived(self, target: str, step: str) -> bool:
-        return any(
-            attempt.row.target == target and attempt.row.step == step and attempt.delivery.outcome is Outcome.SENT
-            for attempt in self.attempts
-        )
-
-    def _note(self, attempt: Attempt) -> None:
-        with self._changed:
-            self.attempts.append(attempt)
-            self._changed.notify_all()
+from hub.vocabulary import FAULTS, FaultCode, Subject
+from tests.fakes.loop_story import LAMP, START_MS
+from tests.unit.hub.jobs.dispatch_stage import PATIENCE_S, Stage
 
 
 @pytest.fixture
@@ -329,6 +205,56 @@ def test_it_starts_and_stops_as_often_as_it_is_told() -> None:
     made.until(lambda: made.arrived("console", "fired"))
     made.dispatcher.stop()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("notify-")]
+
+
+class TestDeadReceivers:
+    """A provider is down behind sixty webhooks, to each of which the messages of five earlier presses are due again."""
+
+    @pytest.fixture
+    def dead(self, stage: Stage) -> list[str]:
+        names = [f"dead-{number:02}" for number in range(60)]
+        stage.hook(*names)
+        stage.sender.down |= set(names)
+        for press in range(1, 6):
+            stage.do(lambda story, press=press: story.at(0).heard(f"band-07:{press}"))
+        stage.until(
+            lambda: all(row.attempts == 1 and row.next_attempt_ms for name in names for row in stage.rows(name))
+        )
+        for name in names:
+            stage.sender.hold(name)
+        with stage.lock:
+            stage.story.at(50)
+        stage.look()
+        stage.until(lambda: len(stage.sender.hanging) == LIFE_SAFETY_SENDERS // 2)
+        return names
+
+    def test_a_new_sos_reaches_the_others_at_once(self, stage: Stage, dead: list[str]) -> None:
+        stage.hook("quick")
+        told = stage.tried("console")
+        stage.do(lambda story: story.at(51).heard("band-07:6"))
+        stage.until(lambda: stage.arrived("quick", "pressed_again") and stage.tried("console") == told + 1)
+        assert len(stage.sender.hanging) == LIFE_SAFETY_SENDERS // 2
+        assert stage.sender.hanging < set(dead)
+
+    def test_one_that_failed_once_comes_before_those_that_were_tried_since(self, stage: Stage, dead: list[str]) -> None:
+        stage.hook("hiccup")
+        stage.sender.answers["hiccup"] = [Delivery(Outcome.RETRY, "HTTP 503")]
+        stage.do(lambda story: story.at(51).heard("band-07:6"))
+        stage.until(lambda: stage.tried("hiccup") == 1)
+        with stage.lock:
+            stage.story.at(52)
+        before = {name: stage.tried(name) for name in dead}
+        while not stage.arrived("hiccup", "pressed_again"):
+            name = min(stage.sender.hanging)
+            tried = stage.tried(name)
+            stage.sender.let_go(name)
+            stage.until(
+                lambda name=name, tried=tried: (
+                    stage.tried(name) > tried
+                    and (len(stage.sender.hanging) == LIFE_SAFETY_SENDERS // 2 or stage.tried("hiccup") == 2)
+                )
+            )
+        assert max(stage.tried(name) - before[name] for name in dead) == 1
 
 
 class TestChannels:
