@@ -108,17 +108,17 @@ class InfluxWriter:
             start, end = search.pending[0]
             if lines:
                 data = b"\n".join(lines[start:end])
-            verdict, detail = self._send(data)
+            verdict, detail = self._send(data, end - start)
             if verdict is Verdict.REFUSED and not lines:
                 lines = body.data.split(b"\n")
             search = search.settle(verdict, detail)
         return [BadLine(lines[index].decode(errors="replace"), reason) for index, reason in search.bad]
 
-    def _send(self, data: bytes) -> tuple[Verdict, str]:
+    def _send(self, data: bytes, lines: int) -> tuple[Verdict, str]:
         """Send lines again and again until InfluxDB has stored or refused them."""
         while not self._stopping.is_set():
             answer = self._writes.write(data)
-            verdict = judge(answer)
+            verdict = judge(answer, lines=lines)
             if verdict in _HEALTHY:
                 self._tries = 0
                 return verdict, answer.detail

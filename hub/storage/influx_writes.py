@@ -83,21 +83,22 @@ def _refusal(error: InfluxDBError) -> Answer:
     refusal = cast("Any", error)
     status: int | None = getattr(refusal, "status", None) or None
     headers: Any = getattr(refusal, "headers", None) or {}
-    detail = _message(getattr(refusal, "body", None)) or str(getattr(refusal, "reason", None) or error)
-    return Answer(status, detail[:_LONGEST_DETAIL], _seconds(headers.get("Retry-After"), headers.get("Date")))
+    said, in_json = _message(getattr(refusal, "body", None))
+    detail = said or str(getattr(refusal, "reason", None) or error)
+    retry_after_s = _seconds(headers.get("Retry-After"), headers.get("Date"))
+    return Answer(status, detail[:_LONGEST_DETAIL], retry_after_s, in_json=in_json)
 
 
-def _message(body: str | bytes | None) -> str:
-    """Return what the server says is wrong: the message of its JSON, else the body."""
+def _message(body: str | bytes | None) -> tuple[str, bool]:
+    """Return what the server says is wrong, and whether it is the message of its JSON or just the body."""
     said = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
     try:
         document: Any = json.loads(said)
     except ValueError:
-        return said.strip()
-    if not isinstance(document, dict):
-        return said.strip()
-    fields = cast("dict[str, Any]", document)
-    return str(fields.get("message") or fields.get("error") or said).strip()
+        return said.strip(), False
+    fields = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+    message = fields.get("message") or fields.get("error")
+    return (said if message is None else str(message)).strip(), message is not None
 
 
 def _seconds(retry_after: str | None, date: str | None) -> float | None:

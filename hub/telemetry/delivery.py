@@ -1,12 +1,22 @@
 """What an answer of InfluxDB means for the lines that were sent, and which lines of a refused body are bad. Pure."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-_REFUSED: Final = frozenset({400, 413, 422})
-"""Statuses that speak of the body; parts of it may be stored all the same ("partial write")."""
+_OF_LINES: Final = frozenset({400, 422})
+"""Statuses that may speak of lines; the others of the body may be stored all the same ("partial write")."""
+_LINE_WORDS: Final = re.compile(
+    r"unable to parse|partial write|field type conflict|line protocol|\bline\(s\)|\bwrite_lp\b|points? .*dropped"
+)
+"""How InfluxDB 1.8, 2.x and 3.x say that it is lines that they do not take.
+
+The same statuses also speak of the whole request: precision, organisation, database, a body that was cut short; and of
+anything at all where something else answers, such as HTTP 400 to plain HTTP at a port that speaks TLS.
+"""
+_TOO_LARGE: Final = 413
 _DENIED: Final = frozenset({401, 403})
 _TOO_SOON: Final = frozenset({408, 425, 429})
 
@@ -24,7 +34,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     """A line of the body, or the body's size, is not acceptable."""
     UNEXPECTED = "unexpected"
-    """An answer that no InfluxDB gives to a write: something else answers at this address."""
+    """An answer that no InfluxDB gives to lines: something else answers at this address, or the request is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,8 @@ class Answer:
     status: int | None
     detail: str
     retry_after_s: float | None = None
+    in_json: bool = False
+    """Whether `detail` is what a document in InfluxDB's form says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +90,11 @@ class Bisection:
         return replace(self, pending=((start, middle), (middle, end), *rest))
 
 
-def judge(answer: Answer) -> Verdict:
-    """Return what an answer to a write means."""
+def judge(answer: Answer, *, lines: int) -> Verdict:
+    """Return what an answer to a write of so many lines means.
+
+    Lines are only given up where InfluxDB itself says that it is them that it does not take.
+    """
     status = answer.status
     if status is None or status >= 500 or status in _TOO_SOON:
         return Verdict.AWAY
@@ -89,7 +104,10 @@ def judge(answer: Answer) -> Verdict:
         return Verdict.DENIED
     if status == 404:
         return Verdict.NO_BUCKET
-    return Verdict.REFUSED if status in _REFUSED else Verdict.UNEXPECTED
+    if status == _TOO_LARGE:  # a proxy may say so of a body; of one line nobody does who takes any
+        return Verdict.REFUSED if lines > 1 else Verdict.UNEXPECTED
+    about_lines = status in _OF_LINES and answer.in_json and _LINE_WORDS.search(answer.detail) is not None
+    return Verdict.REFUSED if about_lines else Verdict.UNEXPECTED
 
 
 def wait_s(

@@ -113,7 +113,9 @@ class FileInflux:
             os.write(self._file, ("\n".join(good) + "\n").encode())
         if mood < 0.2:
             return Answer(None, "ReadTimeoutError")
-        return Answer(204, "") if len(good) == len(rows) else Answer(422, "partial write: field type conflict")
+        if len(good) == len(rows):
+            return Answer(204, "")
+        return Answer(422, "partial write: field type conflict", in_json=True)
 
     def close(self) -> None:
         os.close(self._file)

@@ -17,7 +17,7 @@ def drops_what_is_refused() -> Callable[[], None]:
     send, deliver = InfluxWriter._send, InfluxWriter._deliver  # noqa: SLF001 a mutant is made inside
 
     def mutant(self: InfluxWriter, body: Body) -> list[BadLine]:
-        self._send(body.data)
+        self._send(body.data, body.lines)
         return []
 
     InfluxWriter._deliver = mutant  # noqa: SLF001 a mutant is made inside
@@ -43,10 +43,10 @@ def gives_up_after_three_minutes() -> Callable[[], None]:
             raise GivesUpError
         return wait_s
 
-    def mutant(self: InfluxWriter, data: bytes) -> tuple[Verdict, str]:
+    def mutant(self: InfluxWriter, data: bytes, lines: int) -> tuple[Verdict, str]:
         waited.clear()
         try:
-            return send(self, data)
+            return send(self, data, lines)
         except GivesUpError:
             return Verdict.STORED, ""
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.clock import WallClock
+from hub.telemetry.delivery import Verdict
 from protocols.lanes import Lane
 from simulators.servers.influxd import InfluxServer
 from simulators.servers.server import Launch
 from tests.chaos.influx_mutants import MUTANTS
 from tests.chaos.influx_stage import Stage
-from tests.fakes.influx_answers import Dialect, Mood, ScriptedInflux, scripted_influx
+from tests.fakes.influx_answers import NOT_ABOUT_LINES, Dialect, Mood, ScriptedInflux, scripted_influx
 from tests.guarantees.guarantee import Control, Guarantee, Run
 
 START_MS: Final = 1_795_000_000_000
@@ -44,6 +45,9 @@ MOODS: Final = (
     ("a proxy's error page", Mood(502)),
 )
 """How it is away, one after the other."""
+REFUSES_THE_TOKEN: Final = Mood(401, {"code": "unauthorized", "message": "unauthorized access"})
+MENDED_BY_PEOPLE: Final = tuple((name, mood, Verdict.UNEXPECTED) for name, mood in NOT_ABOUT_LINES.items())
+"""Answers that speak of the body and of none of its lines."""
 
 
 @dataclass(slots=True)
@@ -96,13 +100,17 @@ def _live(stage: Stage, influx: ScriptedInflux, books: Books, minutes: int, pati
     books.backlog_readings = stage.store.backlog_lines
     books.backlog_bytes = (stage.folder / "telemetry.db").stat().st_size
     books.ack_ms = {"with InfluxDB": _latency(quiet), "without": _latency(outage)}
-    influx.mood_after = Mood(401, {"code": "unauthorized", "message": "unauthorized access"})
-    _minutes(stage, max(minutes // 24, 2))
-    _expect(books, stage.until(stage.denied, within_s=10, what="nobody was told that the token is refused"))
-    if ("storeUnavailable", "firing") not in stage.alerts():
-        books.wrong.append("no alert says that the store refuses the token")
-    influx.mood_after = None
-    _drain(stage, books, patience_s)
+    for name, mood, verdict in (("the token is refused", REFUSES_THE_TOKEN, Verdict.DENIED), *MENDED_BY_PEOPLE):
+        influx.mood_after = mood
+        _minutes(stage, max(minutes // 24, 2))
+        told = stage.until(lambda verdict=verdict: stage.told(verdict), within_s=10, what=f"nobody was told: {name}")
+        _expect(books, told)
+        if ("storeUnavailable", "firing") not in stage.alerts():
+            books.wrong.append(f"no alert says: {name}")
+        if held := [line for line, _ in stage.quarantined() if not _is_bad(line)]:
+            books.wrong.append(f"{len(held)} good lines are quarantined because of: {name}")
+        influx.mood_after = None
+        _drain(stage, books, patience_s)
     for dialect in Dialect:
         influx.dialect = dialect
         influx.moods = [LATER, Mood(408), Mood(401)]
@@ -147,7 +155,7 @@ def _judge(stage: Stage, influx: ScriptedInflux, books: Books) -> None:
     if stage.acknowledged != {Lane.TELEMETRY: books.readings, Lane.SOS: books.presses}:
         wrong.append(f"acknowledged are {stage.acknowledged}")
     if ("storeUnavailable", "closed") not in stage.alerts() or ("storeUnavailable", "firing") in stage.alerts():
-        wrong.append("the alert about the token does not end with its cause")
+        wrong.append("an alert does not end with its cause")
     if books.backlog_readings and books.backlog_bytes > MOST_BYTES_A_READING * books.backlog_readings + 2_000_000:
         wrong.append(f"the backlog takes {books.backlog_bytes} bytes for {books.backlog_readings} readings")
     if books.ack_ms["without"]["sos_p99"] > MOST_SOS_MS:

@@ -157,8 +157,8 @@ class Stage:
     def drained(self) -> bool:
         return not self.store.backlog_rows and self.store.trouble is None
 
-    def denied(self) -> bool:
-        return bool(self.troubles) and self.troubles[-1] == Verdict.DENIED
+    def told(self, verdict: Verdict) -> bool:
+        return bool(self.troubles) and self.troubles[-1] == verdict
 
     def _send(self, lane: Lane, records: Sequence[dict[str, Any]]) -> float:
         first = self.made[lane] + 1

@@ -28,6 +28,25 @@ class Mood:
     document: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     hang: bool = False
+    text: str | None = None
+    """The body, where it is no JSON."""
+
+
+NOT_ABOUT_LINES = {
+    "Go's server, asked in plain HTTP where it speaks TLS": Mood(
+        400, text="Client sent an HTTP request to an HTTPS server.\n"
+    ),
+    "nginx, asked in plain HTTP where it speaks TLS": Mood(
+        400, text="<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>"
+    ),
+    "1.8, without a database": Mood(400, {"error": "database is required"}),
+    "1.8, of a body that was cut short": Mood(400, {"error": "unexpected EOF"}),
+    "2.x, of the precision": Mood(400, {"code": "invalid", "message": "invalid precision; valid precision units are"}),
+    "2.x, without an organisation": Mood(400, {"code": "invalid", "message": "Please provide either orgID or org"}),
+    "a service that knows no telemetry": Mood(422, {"detail": [{"loc": ["body"], "msg": "field required"}]}),
+    "a proxy that lets no line through": Mood(413, text="<html>413 Request Entity Too Large</html>"),
+}
+"""Answers about the body that do not speak of its lines: none of them is bad because of it."""
 
 
 @dataclass(slots=True)
@@ -98,11 +117,12 @@ def scripted_influx(script: ScriptedInflux) -> Generator[ScriptedInflux]:
                 self.close_connection = True
                 return
             script.calls.append((mood.status, body.count(b"\n") + 1))
-            content = b"" if mood.status == 204 else json.dumps(mood.document).encode()
+            said = json.dumps(mood.document) if mood.text is None else mood.text
+            content = b"" if mood.status == 204 else said.encode()
             self.send_response(mood.status)
             for name, value in mood.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "application/json" if mood.text is None else "text/plain")
             if mood.status != 204:
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()

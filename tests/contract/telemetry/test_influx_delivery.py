@@ -31,7 +31,7 @@ from tests.contract.telemetry.subjects import (
     settle_influx,
     wait_until,
 )
-from tests.fakes.influx_answers import Dialect, Mood, ScriptedInflux, scripted_influx
+from tests.fakes.influx_answers import NOT_ABOUT_LINES, Dialect, Mood, ScriptedInflux, scripted_influx
 
 OpenStore = Callable[..., InfluxTelemetryStore]
 _DATABASES = itertools.count(1)
@@ -219,6 +219,22 @@ class TestRetry:
         wait_until(lambda: heard.verdicts() == [verdict, "over"])
         assert store.trouble is None
         assert stored_seqs(influx_away) == [1, 2, 3]
+        assert heard.bad == []
+
+    @pytest.mark.parametrize("mood", NOT_ABOUT_LINES.values(), ids=list(NOT_ABOUT_LINES))
+    def test_an_answer_that_is_not_about_lines_is_said_and_every_line_waits(
+        self, influx_away: ScriptedInflux, open_store: OpenStore, heard: Heard, mood: Mood
+    ) -> None:
+        influx_away.mood_after = mood
+        store = open_store(influx_away.url)
+        append(store, 1, 2, 3, 4)
+        wait_until(lambda: len(influx_away.calls) >= 9)
+        assert heard.verdicts() == [Verdict.UNEXPECTED]
+        assert f"HTTP {mood.status}: " in str(store.trouble)
+        influx_away.mood_after = None
+        settle_influx(store)
+        wait_until(lambda: heard.verdicts() == [Verdict.UNEXPECTED, "over"])
+        assert stored_seqs(influx_away) == [1, 2, 3, 4]
         assert heard.bad == []
 
     def test_a_listener_that_fails_stops_nothing_and_is_told_again(

@@ -11,6 +11,7 @@ from hub.dashboard.offers import ALERT_STEPS, ORDER_ACTIONS
 from hub.dashboard.pages import _FAULTS
 from hub.notification.texts import LOCALES, shipped_texts
 from hub.rules.rule import RuleReason
+from hub.telemetry.delivery import Verdict
 from hub.vocabulary import Colour, FacilityKind, Severity
 from hub.workorders.order import OrderReason, OrderState, OrderStep
 
@@ -111,3 +112,11 @@ def test_the_address_goes_before_the_choice_before_the_person_before_the_browser
 def test_what_the_pages_do_not_know_is_looked_up_where_notifications_do_and_else_shown_as_it_is() -> None:
     assert words("en")("fault_code.binFull") == "bin full"
     assert words("en")("why.never_heard_of") == "why.never_heard_of"
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_reason_why_the_telemetry_store_takes_nothing_has_its_words(locale: str) -> None:
+    told = [
+        f"why.store_{verdict}" for verdict in Verdict if verdict not in {Verdict.STORED, Verdict.AWAY, Verdict.REFUSED}
+    ]
+    assert [key for key in told if words(locale)(key) == key] == []

@@ -25,18 +25,21 @@ def test_retry_after_is_seconds_or_a_date_that_counts_from_the_servers_own(
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("body", "message", "in_json"),
     [
-        ('{"error":"database not found: \\"x\\""}\n', 'database not found: "x"'),
-        (b'{"code":"invalid","message":"unable to parse"}', "unable to parse"),
-        ("<html>gateway</html>", "<html>gateway</html>"),
-        ("[1]", "[1]"),
-        (None, ""),
-        (b"\xff", "�"),
+        ('{"error":"database not found: \\"x\\""}\n', 'database not found: "x"', True),
+        (b'{"code":"invalid","message":"unable to parse"}', "unable to parse", True),
+        ('{"detail":"partial write"}', '{"detail":"partial write"}', False),
+        ("<html>gateway</html>", "<html>gateway</html>", False),
+        ("[1]", "[1]", False),
+        (None, "", False),
+        (b"\xff", "�", False),
     ],
 )
-def test_the_servers_own_words_are_found_in_every_dialect(body: str | bytes | None, message: str) -> None:
-    assert _message(body) == message
+def test_the_servers_own_words_are_found_in_every_dialect(
+    body: str | bytes | None, message: str, *, in_json: bool
+) -> None:
+    assert _message(body) == (message, in_json)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 
 from hub.telemetry.delivery import Answer, Bisection, RetryPolicy, Verdict, judge, wait_s
+from tests.fakes.influx_answers import NOT_ABOUT_LINES, Mood
 
 POLICY = RetryPolicy()
 
@@ -12,14 +13,14 @@ POLICY = RetryPolicy()
         (200, Verdict.STORED),
         (204, Verdict.STORED),
         (301, Verdict.UNEXPECTED),
-        (400, Verdict.REFUSED),
+        (400, Verdict.UNEXPECTED),
         (401, Verdict.DENIED),
         (403, Verdict.DENIED),
         (404, Verdict.NO_BUCKET),
         (405, Verdict.UNEXPECTED),
         (408, Verdict.AWAY),
         (413, Verdict.REFUSED),
-        (422, Verdict.REFUSED),
+        (422, Verdict.UNEXPECTED),
         (429, Verdict.AWAY),
         (500, Verdict.AWAY),
         (503, Verdict.AWAY),
@@ -27,7 +28,35 @@ POLICY = RetryPolicy()
     ],
 )
 def test_a_status_is_judged(status: int | None, verdict: Verdict) -> None:
-    assert judge(Answer(status, "")) is verdict
+    assert judge(Answer(status, ""), lines=2) is verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "unable to parse 'fill_level,site=demo fill_percent=x 1': invalid number"),  # 1.8 and 2.x
+        (400, 'partial write: field type conflict: input field "x" is type float dropped=3'),  # 1.8
+        (400, "partial write: points beyond retention policy dropped=120"),  # 1.8
+        (400, 'field type conflict: input field "x" on measurement "y" is type float'),  # 1.8
+        (422, "failure writing points to database: partial write: field type conflict dropped=1"),  # 2.x
+        (400, "partial write of line protocol occurred"),  # 3.x
+        (400, "parsing failed for write_lp endpoint"),  # 3.x
+        (
+            400,
+            "no data written, errors encountered on line(s): error message for first rejected point",
+        ),  # 3.x, clustered
+    ],
+)
+def test_lines_are_refused_where_influxdb_says_so_itself(status: int, said: str) -> None:
+    assert judge(Answer(status, said, in_json=True), lines=1) is Verdict.REFUSED
+    assert judge(Answer(status, said), lines=1) is Verdict.UNEXPECTED
+
+
+@pytest.mark.parametrize("mood", NOT_ABOUT_LINES.values(), ids=list(NOT_ABOUT_LINES))
+def test_what_is_not_about_lines_refuses_none(mood: Mood) -> None:
+    said = str(mood.document.get("message") or mood.document.get("error"))
+    answer = Answer(mood.status, mood.text or said, in_json=mood.text is None)
+    assert judge(answer, lines=1) is Verdict.UNEXPECTED
 
 
 def waited(tries: int, draw: float, *, verdict: Verdict = Verdict.AWAY, retry_after_s: float | None = None) -> float:
