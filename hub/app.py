@@ -21,7 +21,7 @@ from hub.channels.apprise import AppriseSender
 from hub.channels.console import ConsoleSender
 from hub.channels.sink import SinkSender
 from hub.channels.webhook import WebhookSender, open_client
-from hub.clock import Clock, MessageClock, WallClock
+from hub.clock import Clock, MessageClock, WallClock, monotonic_s
 from hub.events import Event, SosReceiptChanged
 from hub.ids import draw, new_hex, new_secret, new_ulid, random_bytes
 from hub.ingest.acknowledgement import Acknowledger, Identity
@@ -156,7 +156,9 @@ class Hub:
         telemetry = self._telemetry(transactions, directory, clock)
         supervisor = Supervisor(directory, sos_lanes=not simulated)
         supervisor.start(transactions)
-        sweeps = Sweeps(transactions, supervisor, renewal, now_ms=clock.now_ms)
+        sweeps = Sweeps(
+            transactions, supervisor, renewal, now_ms=clock.now_ms, steady_ms=lambda: round(monotonic_s() * 1_000)
+        )
 
         admin = open_broker_admin(settings.broker_admin, broker_url, settings.data_dir)
         stack.callback(admin.close)

@@ -2,7 +2,10 @@
 
 import threading
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+LEAST_STEP_MS: Final = 5_000
+"""What is less is within the patience of every rule."""
 
 
 class Clock(Protocol):
@@ -53,6 +56,21 @@ class SteadyClock:
     def now_ms(self) -> int:
         """Return the time since 1970 by the clock of the start."""
         return self._start_ms + (time.monotonic_ns() - self._start_ns) // 1_000_000
+
+
+class ClockStep:
+    """Tells when the machine's clock was set, by one that only runs on; pure."""
+
+    def __init__(self) -> None:
+        """Know nothing yet: the first look finds no step."""
+        self._ahead_ms: int | None = None
+
+    def look(self, *, wall_ms: int, steady_ms: int) -> int:
+        """Return by how much the clock was set since the last look, 0 where it only ran (time services slew slower)."""
+        ahead_ms = wall_ms - steady_ms
+        step_ms = 0 if self._ahead_ms is None else ahead_ms - self._ahead_ms
+        self._ahead_ms = ahead_ms
+        return step_ms if abs(step_ms) >= LEAST_STEP_MS else 0
 
 
 def monotonic_s() -> float:

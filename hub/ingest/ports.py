@@ -151,6 +151,10 @@ class StateRepository(Protocol):
         """Bring the deadline of facilities forward to `at_ms`."""
         ...
 
+    def wake_site_facilities(self, site: str, at_ms: int) -> None:
+        """Bring the deadlines of a site's facilities that lie after `at_ms` forward to it."""
+        ...
+
     def wake_scope(self, site: str, at_ms: int) -> None:
         """Bring every deadline of a site forward: its rules changed."""
         ...

@@ -5,6 +5,7 @@ Judged with each batch, swept when a deadline comes due, taken over only after t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 from hub.events import NodeChanged
@@ -59,6 +60,7 @@ class Supervisor:
         self._nodes: dict[str, NodeState] = {}
         self._steady: dict[str, Steady] = {}
         self._listening: dict[str, int | None] = {}
+        self._noting = Lock()
 
     def start(self, transactions: Transactions) -> None:
         """Load the supervision of nodes; everything is loaded again after a commit that is in doubt."""
@@ -71,7 +73,27 @@ class Supervisor:
 
         Silence is judged only while all of them hear.
         """
-        self._listening[consumer] = since_ms
+        with self._noting:
+            self._listening[consumer] = since_ms
+
+    def listen_anew(self, at_ms: int) -> None:
+        """Count silence from `at_ms`: the hub's clock was set, and what it said before is not comparable."""
+        with self._noting:
+            self._listening = {
+                consumer: None if since_ms is None else at_ms for consumer, since_ms in self._listening.items()
+            }
+
+    def set_back(self, unit: Unit, at_ms: int) -> None:
+        """Count no node as heard later than `at_ms`: the hub's clock was set back to then."""
+        changed: dict[str, NodeState] = {}
+        for node_id, former in self._nodes.items():
+            parameters = self._directory.node_rules(node_id.partition(".")[0])
+            state = node_rule.set_back(parameters, former, at_ms=at_ms)
+            if state is not former:
+                changed[node_id] = state
+        self._save(unit, {}, changed)
+        for site in {node_id.partition(".")[0] for node_id in changed}:
+            unit.states.wake_site_facilities(site, at_ms)
 
     @property
     def listening_since_ms(self) -> int | None:

@@ -24,7 +24,7 @@ from hub.notification import outbox
 from hub.notification import service as notification
 from hub.notification.messages import ALERT_ATTENTION, ALERT_NEWS, ORDER_ATTENTION, ORDER_NEWS, TEST
 from hub.notification.outbox import Channel, Delivery, Notification, NotificationState
-from hub.notification.pace import Wait
+from hub.notification.pace import LONGEST_AHEAD_MS, Wait
 from hub.notification.person_channel import PersonChannel
 from hub.notification.ports import NotificationRepository, PersonChannelRepository, Sender, Target, WebhookRepository
 from hub.notification.probe import PROBE
@@ -225,7 +225,9 @@ class _Lane:
     def _turn(self, pool: ThreadPoolExecutor) -> float:
         """Lease what is due and can be sent now; return how long to wait for more, in seconds."""
         at_ms = self._now_ms()
-        self._resting = {place: ready_ms for place, ready_ms in self._resting.items() if ready_ms > at_ms}
+        self._resting = {
+            place: ready_ms for place, ready_ms in self._resting.items() if at_ms < ready_ms <= at_ms + LONGEST_AHEAD_MS
+        }  # no pace asks for a longer rest: then the clock was set back
         with self._condition:
             busy = dict(self._busy)
             self._passed_over = bool(busy)

@@ -2,18 +2,29 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
+
+import structlog
 
 from hub.alerts import service as alerts
 from hub.alerts.ports import AlertRepository
-from hub.clock import MessageClock
+from hub.clock import ClockStep, MessageClock
 from hub.errors import StorageError
 from hub.ingest import ports
 from hub.ingest.renewal import Renewal
 from hub.ingest.supervision import Supervisor
+from hub.notification import service as notification
+from hub.notification.ports import NotificationRepository
 from hub.pulse import Pulse
 from hub.workorders import service as work_orders
 from hub.workorders.ports import OrderRepository, RuleParametersPort
+
+CLOSE_MS: Final = 1_000
+"""Two clocks that were read within this are comparable."""
+STRAGGLERS_MS: Final = 60_000
+"""What was received before the clock was set is handled by then."""
+
+log = structlog.get_logger("hub.jobs")
 
 
 class Unit(ports.Unit, Protocol):
@@ -21,6 +32,8 @@ class Unit(ports.Unit, Protocol):
 
     @property
     def alerts(self) -> AlertRepository: ...
+    @property
+    def notifications(self) -> NotificationRepository: ...
     @property
     def work_orders(self) -> OrderRepository: ...
     @property
@@ -43,20 +56,35 @@ class Sweeps:
     """Runs what came due: rules, supervision of nodes and devices, alerts and work orders."""
 
     def __init__(
-        self, transactions: Transactions, supervisor: Supervisor, renewal: Renewal, *, now_ms: Callable[[], int]
+        self,
+        transactions: Transactions,
+        supervisor: Supervisor,
+        renewal: Renewal,
+        *,
+        now_ms: Callable[[], int],
+        steady_ms: Callable[[], int] | None = None,
     ) -> None:
-        """Wire it."""
+        """Wire it; by `steady_ms`, a clock that only runs on, it sees when the hub's own is set."""
         self._transactions = transactions
         self._renewal = renewal
         self._supervisor = supervisor
         self._now_ms = now_ms
+        self._steady_ms = steady_ms
+        self._step = ClockStep()
+        self._looks_ahead_ms: list[int] = [0]
+        """When, by the steady clock, to look for times that lie ahead of now: at the start, and after a step."""
         self.pulse = Pulse()
 
     def run(self) -> None:
         """Do everything that is due now, by the rules of now."""
         try:
             self._renewal.renew()
-            self._run_at(self._now_ms())
+            if self._steady_ms is None:
+                at_ms = self._now_ms()
+            else:
+                at_ms, steady_ms = _together(self._now_ms, self._steady_ms)
+                self._mind_clock(at_ms, steady_ms)
+            self._run_at(at_ms)
         except StorageError:
             self.pulse.step()  # a store that is away is told by its own part of readiness: to be restarted is no help
             raise
@@ -73,6 +101,19 @@ class Sweeps:
                     break  # nothing moved it: the next message will
         clock.advance(to_ms)
 
+    def _mind_clock(self, at_ms: int, steady_ms: int) -> None:
+        """Where the clock was set: count silence from now on, and let nothing wait for a time that was never near."""
+        step_ms = self._step.look(wall_ms=at_ms, steady_ms=steady_ms)
+        if step_ms:
+            log.warning("clock.stepped", seconds=round(step_ms / 1_000, 1))
+            self._supervisor.listen_anew(at_ms)
+            self._looks_ahead_ms = [steady_ms, steady_ms + STRAGGLERS_MS]
+        if self._looks_ahead_ms and self._looks_ahead_ms[0] <= steady_ms:
+            with self._transactions.background(at_ms=at_ms) as unit:
+                self._supervisor.set_back(unit, at_ms)
+                notification.set_back(unit.notifications, at_ms=at_ms)
+            self._looks_ahead_ms.pop(0)  # only now: a store that is away is asked again
+
     def _run_at(self, at_ms: int, *, unheard_until_ms: int | None = None) -> None:
         while self._supervisor.sweep(self._transactions, at_ms, unheard_until_ms=unheard_until_ms):
             pass
@@ -88,3 +129,11 @@ class Sweeps:
     def _earliest_ms(self) -> int | None:
         with self._transactions.read() as unit:
             return unit.states.earliest_wake_ms()
+
+
+def _together(now_ms: Callable[[], int], steady_ms: Callable[[], int]) -> tuple[int, int]:
+    """Return both clocks at one instant: a process that was frozen between two readings has seen no clock set."""
+    while True:
+        before_ms, at_ms = steady_ms(), now_ms()
+        if steady_ms() - before_ms <= CLOSE_MS:
+            return at_ms, before_ms

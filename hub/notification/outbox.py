@@ -131,6 +131,21 @@ def is_due(row: Notification, *, at_ms: int) -> bool:
     return row.state is NotificationState.LEASED and row.leased_until_ms is not None and row.leased_until_ms <= at_ms
 
 
+def set_back(row: Notification, *, at_ms: int) -> Notification:
+    """Return the row after the clock was set back to `at_ms`: it waits no longer than such a row ever does.
+
+    A digest and the end of quiet hours are times of the day, and stay.
+    """
+    if row.state is NotificationState.LEASED and row.leased_until_ms is not None:
+        return replace(row, leased_until_ms=min(row.leased_until_ms, at_ms + LEASE_S * 1_000))
+    if row.state is not NotificationState.PENDING or row.next_attempt_ms is None:
+        return row
+    if row.attempts == 0 and not row.life_safety:
+        return row
+    longest_ms = delay_s(row) * 1_000 if row.attempts > 0 else 0
+    return replace(row, next_attempt_ms=min(row.next_attempt_ms, at_ms + longest_ms))
+
+
 def settle(row: Notification, delivery: Delivery, *, wanted: bool, at_ms: int) -> Notification:
     """Return a leased row after its attempt; `wanted` tells whether what it is about is still open.
 

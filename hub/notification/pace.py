@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 MINUTE_MS: Final = 60_000
+LONGEST_AHEAD_MS: Final = MINUTE_MS + 5_000
+"""No bucket takes longer than a minute to be full again; the rest is how far two hubs' clocks may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,13 @@ class Wait:
 def take(pace: Pace, spent_until_ms: int, *, life_safety: bool, at_ms: int) -> Taken | Wait:
     """Take a token at `at_ms` of a bucket that is full again at `spent_until_ms`.
 
-    A clock that was set back finds the bucket empty at worst.
+    A clock that was set back finds one token, for what was taken by the clock of before is not known.
     """
     whole_ms = pace.burst * pace.interval_ms
-    spent_ms = min(max(spent_until_ms, at_ms), at_ms + whole_ms) + pace.interval_ms
     usable_ms = whole_ms - (0 if life_safety else pace.reserve * pace.interval_ms)
+    if spent_until_ms > at_ms + LONGEST_AHEAD_MS:
+        spent_until_ms = at_ms + usable_ms - pace.interval_ms
+    spent_ms = min(max(spent_until_ms, at_ms), at_ms + whole_ms) + pace.interval_ms
     if spent_ms - at_ms <= usable_ms:
         return Taken(spent_ms)
     return Wait(spent_ms - usable_ms)

@@ -39,6 +39,10 @@ class NotificationRepository(Protocol):
         """Return the places to which something unsent failed before."""
         ...
 
+    def waiting(self, *, after_ms: int) -> Sequence[Notification]:
+        """Return what waits till after `after_ms`, but for a digest: for its retry, or for the end of its lease."""
+        ...
+
     def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
         """Return when the next row becomes due after `after_ms`, or None where none does."""
         ...

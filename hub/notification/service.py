@@ -161,6 +161,16 @@ def lease(notifications: NotificationRepository, row: Notification, *, at_ms: in
     return leased
 
 
+def set_back(notifications: NotificationRepository, *, at_ms: int) -> int:
+    """Have nothing wait longer than it ever does after the clock was set back to `at_ms`; return how many did."""
+    changed = [
+        (row, sooner)
+        for row in notifications.waiting(after_ms=at_ms)
+        if (sooner := outbox.set_back(row, at_ms=at_ms)) != row
+    ]
+    return sum(notifications.save(sooner, was=row.state, attempts=row.attempts) for row, sooner in changed)
+
+
 def settle(
     notifications: NotificationRepository,
     webhooks: WebhookRepository,

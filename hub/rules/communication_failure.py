@@ -21,6 +21,8 @@ POSTPONE_SHARE: Final = 8
 """... or after this part of the time since the deadline: a replayed silence of weeks is not looked at every second."""
 BACKLOG_MS: Final = 10_000
 """A node that was away has at most this long to bring what it held of the device."""
+AHEAD_MS: Final = 5_000
+"""What was heard further ahead of now was heard before the hub's clock was set back."""
 RECHECK_MS: Final = 60_000
 """An explained silence is looked at again this often, beside the moment its node returns."""
 PROVING_READINGS: Final = 3
@@ -95,7 +97,8 @@ def hear(contact: DeviceContact, *, node: str, received_ms: int, grace_ms: int |
     if silence is Silence.NONE and proving is None and node == last_node and received_ms >= last_ms:
         due_ms = None if grace_ms is None else received_ms + grace_ms
         return DeviceContact(received_ms, node, earlier, silence, received_ms, due_ms, None, None)
-    heard_ms = max(received_ms, last_ms)
+    # One that was silent is heard now, whatever the hub's clock said when it was heard before.
+    heard_ms = max(received_ms, last_ms) if silence is Silence.NONE else received_ms
     due_ms = None if grace_ms is None else heard_ms + grace_ms
     if node != last_node:
         earlier = _earlier(contact, node, heard_ms)
@@ -110,6 +113,8 @@ def judge(
     contact: DeviceContact, *, registered_node: str | None, grace_ms: int | None, at_ms: int, supervision: Supervision
 ) -> DeviceContact:
     """Return the contact after its silence was judged; the same object where nothing changed."""
+    if max(contact.heard_ms, contact.supervised_ms) > at_ms + AHEAD_MS:
+        contact = _set_back(contact, grace_ms or 0, at_ms)
     if grace_ms is None or (contact.silence is not Silence.NONE and at_ms < contact.heard_ms + grace_ms):
         # Not supervised any more, or not silent by the parameters of now.
         due_ms = None if grace_ms is None else contact.heard_ms + grace_ms
@@ -166,6 +171,14 @@ def prove(
     if condition is not Condition.CLEAR or any(other.proving is not None for other in others):
         return contact, ()
     return contact, (Proven(FaultCode.COMMUNICATION_FAILURE, RuleReason.DEVICE_HEARD, at_ms),)
+
+
+def _set_back(contact: DeviceContact, grace_ms: int, at_ms: int) -> DeviceContact:
+    """Return the contact after the hub's clock was set back: heard no later than now, and what is silent stays so."""
+    heard_ms = min(contact.heard_ms, at_ms - (0 if contact.silence is Silence.NONE else grace_ms))
+    earlier = tuple((node, min(earlier_ms, heard_ms)) for node, earlier_ms in contact.earlier)
+    supervised_ms = min(contact.supervised_ms, at_ms)
+    return contact._replace(heard_ms=heard_ms, earlier=earlier, supervised_ms=supervised_ms, due_ms=None, quiet_ms=None)
 
 
 def _judge_explained(contact: DeviceContact, nodes: list[NodeContact], *, grace_ms: int, at_ms: int) -> DeviceContact:

@@ -140,6 +140,23 @@ def wake(
     return state._replace(wake_at_ms=_deadline_ms(parameters, state.last_heard_ms, since_ms, watched_ms)), ()
 
 
+def set_back(parameters: NodeOfflineParameters, state: NodeState, *, at_ms: int) -> NodeState:
+    """Return the state after the hub's clock was set back to `at_ms`: nothing was heard later than now.
+
+    What counts as silent has been so for as long as that takes, and stays silent.
+    """
+    last_ms, _, sleeping_until_ms, _, offline, sos_heard_ms, sos_silent = state
+    if last_ms is None or max(last_ms, sos_heard_ms or 0) <= at_ms:
+        return state
+    last_ms = min(last_ms, at_ms - (_after_ms(parameters) if offline else 0))
+    if sos_heard_ms is not None:
+        sos_heard_ms = min(sos_heard_ms, at_ms - (_sos_after_ms(parameters) if sos_silent else 0))
+    if offline:
+        return state._replace(last_heard_ms=last_ms, sleeping_until_ms=None, sos_heard_ms=sos_heard_ms)
+    wake_at_ms = _deadline_ms(parameters, last_ms, sleeping_until_ms, None if sos_silent else sos_heard_ms)
+    return state._replace(last_heard_ms=last_ms, wake_at_ms=wake_at_ms, sos_heard_ms=sos_heard_ms)
+
+
 def _forgiven(parameters: NodeOfflineParameters, state: NodeState, *, at_ms: int) -> NodeState:
     """Return the state without what the parameters of now no longer call silence."""
     last_ms, asleep_ms = state.last_heard_ms or 0, state.sleeping_until_ms or 0

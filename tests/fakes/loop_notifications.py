@@ -55,6 +55,19 @@ class MemoryNotifications:
                 found[row.place] = max(found.get(row.place, 0), retry_ms or 0)
         return found
 
+    def waiting(self, *, after_ms: int) -> Sequence[Notification]:
+        found = [
+            row
+            for row in self.rows.values()
+            if (
+                row.state is NotificationState.PENDING
+                and (row.next_attempt_ms or 0) > after_ms
+                and (row.attempts > 0 or row.life_safety)
+            )
+            or (row.state is NotificationState.LEASED and (row.leased_until_ms or 0) > after_ms)
+        ]
+        return sorted(found, key=lambda row: (row.created_at_ms, row.id))
+
     def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
         waits = [
             row.next_attempt_ms if row.state is NotificationState.PENDING else row.leased_until_ms

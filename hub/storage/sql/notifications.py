@@ -98,6 +98,21 @@ _DUE_ELSEWHERE: Final = _DUE_ROWS.where(
     (notifications.c.channel + ":" + notifications.c.target).not_in(bindparam("busy", expanding=True))
 )
 
+_WAITING: Final = Prepared(
+    select(notifications)
+    .where(
+        or_(
+            and_(
+                notifications.c.state == _PENDING,
+                notifications.c.next_attempt_ms > bindparam("after_ms"),
+                or_(notifications.c.attempts > 0, notifications.c.life_safety == true()),
+            ),
+            and_(notifications.c.state == _LEASED, notifications.c.leased_until_ms > bindparam("after_ms")),
+        )
+    )
+    .order_by(notifications.c.created_at_ms, notifications.c.id)
+)
+
 
 def _earliest(column: Column[int], state: str) -> ScalarSelect[Any]:
     return (
@@ -196,6 +211,9 @@ class SqlNotifications:
     def failing(self, *, life_safety: bool) -> frozenset[str]:
         rows = _FAILING_PLACES.all(self._connection, {"for_life": life_safety})
         return frozenset(place_of(row.channel, row.target) for row in rows)
+
+    def waiting(self, *, after_ms: int) -> Sequence[Notification]:
+        return [read_notification(row) for row in _WAITING.all(self._connection, {"after_ms": after_ms})]
 
     def next_due_ms(self, *, life_safety: bool, after_ms: int) -> int | None:
         waits = _NEXT_DUE.first(self._connection, {"for_life": life_safety, "after_ms": after_ms}) or ()

@@ -115,6 +115,13 @@ class SqlStates:
                 update(facility_states).where(facility_states.c.facility.in_(chunk)).values(wake_at_ms=at_ms)
             )
 
+    def wake_site_facilities(self, site: str, at_ms: int) -> None:
+        """Bring the deadlines of a site's facilities that lie after `at_ms` forward to it."""
+        mine = facility_states.c.facility.startswith(f"{site}.", autoescape=True)
+        self._connection.execute(
+            update(facility_states).where(mine, facility_states.c.wake_at_ms > at_ms).values(wake_at_ms=at_ms)
+        )
+
     def wake_scope(self, site: str, at_ms: int) -> None:
         """Bring every deadline of a site forward: its rules changed."""
         prefix = f"{site}."

@@ -132,6 +132,19 @@ class TestNotifications:
         assert stores.notifications.next_due_ms(life_safety=False, after_ms=9_000) is None
         assert stores.notifications.next_due_ms(life_safety=True, after_ms=499) == 500
 
+    def test_what_waits_longer_is_known_but_for_digests(self, stores: Repositories) -> None:
+        leased = {"state": NotificationState.LEASED, "next_attempt_ms": None}
+        stores.notifications.add(
+            row(1, next_attempt_ms=9_000),
+            row(2, next_attempt_ms=9_000, attempts=1),
+            row(3, next_attempt_ms=9_000, life_safety=True),
+            row(4, **leased, leased_until_ms=9_000),
+            row(5, **leased, leased_until_ms=8_000),
+            row(6, next_attempt_ms=8_000, attempts=1),
+            row(7, state=NotificationState.SENT, next_attempt_ms=None, attempts=1),
+        )
+        assert [int(one.id[4:]) for one in stores.notifications.waiting(after_ms=8_000)] == [2, 3, 4]
+
     def test_help_that_waits_for_a_target_is_known(self, stores: Repositories) -> None:
         waits = stores.notifications.help_waits
         stores.notifications.add(row(1), row(2, life_safety=True, next_attempt_ms=5_000))

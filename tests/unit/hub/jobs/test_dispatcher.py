@@ -298,6 +298,17 @@ class TestChannels:
         stage.until(lambda: stage.tried("phone") == 3)
         assert [len(run) for run in stage.sender.runs if run[0] in {row.id for row in stage.rows("phone")}] == [1, 2]
 
+    def test_a_clock_that_is_set_back_prolongs_no_rest(self, stage: Stage) -> None:
+        stage.channel("phone", per_minute=1)
+        stage.do(lambda story: story.at(0).heard("band-07:1"))
+        stage.until(lambda: stage.tried("phone") == 1)
+        stage.do(lambda story: story.at(1).heard("band-07:2"))
+        stage.until(lambda: stage.tried("console") == 3)
+        with stage.lock:
+            stage.story.now_ms -= 3_600_000
+        stage.do(lambda story: story.heard("band-07:3"))
+        stage.until(lambda: stage.tried("phone") == 2)
+
     def test_what_rests_is_not_looked_at_again_and_again(self, stage: Stage) -> None:
         stage.channel("phone", per_minute=1)
         stage.do(lambda story: story.at(0).raised())

@@ -7,7 +7,7 @@ import pytest
 from hub.errors import StorageError
 from hub.ingest.renewal import Renewal
 from hub.ingest.supervision import Supervisor
-from hub.jobs.sweeps import Sweeps, Transactions
+from hub.jobs.sweeps import Sweeps, Transactions, _together
 
 
 class FailingRenewal:
@@ -27,3 +27,9 @@ def test_a_sweep_moves_while_its_store_is_away(error: Exception, moves: bool) ->
     with pytest.raises(type(error)):
         sweeps.run()
     assert (sweeps.pulse.age_s > 0) is moves
+
+
+def test_a_process_that_is_frozen_between_two_clocks_reads_them_again() -> None:
+    steady = iter([1_000, 9_000, 9_001, 9_002])
+    wall = iter([500_000, 508_001])
+    assert _together(lambda: next(wall), lambda: next(steady)) == (508_001, 9_001)

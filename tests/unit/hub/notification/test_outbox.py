@@ -105,6 +105,34 @@ def test_what_is_over_is_never_due() -> None:
         assert not outbox.is_due(over, at_ms=10**15)
 
 
+class TestClockSetBack:
+    """A row of hour 1, when the clock is set back to its beginning."""
+
+    NOW_MS = 3_600_000
+
+    @pytest.mark.parametrize(("life_safety", "failures", "wait_s"), [(True, 1, 1), (True, 9, 30), (False, 3, 20)])
+    def test_a_retry_waits_no_longer_than_it_would_now(self, *, life_safety: bool, failures: int, wait_s: int) -> None:
+        failed = replace(row(life_safety=life_safety), attempts=failures, next_attempt_ms=self.NOW_MS + 500)
+        assert outbox.set_back(failed, at_ms=0).next_attempt_ms == wait_s * 1_000
+        assert outbox.set_back(failed, at_ms=self.NOW_MS) == failed
+
+    def test_a_call_that_was_never_tried_is_tried_now_and_a_digest_keeps_its_time(self) -> None:
+        waiting = replace(row(life_safety=True), next_attempt_ms=self.NOW_MS)
+        assert outbox.set_back(waiting, at_ms=7).next_attempt_ms == 7
+        digest = replace(row(), next_attempt_ms=self.NOW_MS, due_at_ms=self.NOW_MS)
+        assert outbox.set_back(digest, at_ms=7) == digest
+
+    def test_a_lease_ends_no_later_than_it_would_now(self) -> None:
+        held = lease(row(), at_ms=self.NOW_MS)
+        assert held is not None
+        assert outbox.set_back(held, at_ms=0).leased_until_ms == 30_000
+        assert outbox.set_back(held, at_ms=self.NOW_MS) == held
+
+    def test_what_is_over_stays_as_it_is(self) -> None:
+        sent = replace(row(), state=NotificationState.SENT, next_attempt_ms=None, sent_at_ms=self.NOW_MS)
+        assert outbox.set_back(sent, at_ms=0) == sent
+
+
 class TestHushing:
     def test_acknowledging_stops_the_alert_in_the_same_transaction(self) -> None:
         story = Story().at(0).heard("band-07:1")

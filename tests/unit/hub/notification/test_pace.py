@@ -44,8 +44,15 @@ def test_help_waits_for_one_interval_at_worst() -> None:
     assert verdict == Wait(ROBOT.interval_ms)
 
 
-def test_a_clock_that_was_set_back_finds_an_empty_bucket_at_worst() -> None:
-    assert take(ROBOT, 10**12, life_safety=True, at_ms=0) == Wait(ROBOT.interval_ms)
+@pytest.mark.parametrize("life_safety", [True, False])
+@pytest.mark.parametrize("per_minute", [1, 2, 18, 120])
+def test_a_clock_that_was_set_back_finds_one_token_and_then_goes_on_at_its_pace(
+    per_minute: int, *, life_safety: bool
+) -> None:
+    pace = Pace(per_minute)
+    left = timeline(pace, life_safety=life_safety, until_ms=600_000, spent_until_ms=10**12)
+    assert left == [number * pace.interval_ms for number in range(len(left))]
+    assert len(left) >= 5
 
 
 @pytest.mark.parametrize("per_minute", [1, 2, 3, 5, 18, 120])

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hub.rules.node import NodeState, hello_interval_s, note_contact, note_sleeping, wake
+from hub.rules.node import NodeState, hello_interval_s, note_contact, note_sleeping, set_back, wake
 from hub.rules.parameters import NodeOfflineParameters
 from hub.rules.rule import Cleared, Effect, Proven, Raised, RuleReason
 from hub.vocabulary import FaultCode
@@ -286,3 +286,42 @@ def test_three_hellos_can_be_missed_whatever_the_patience() -> None:
     assert hello_interval_s(hasty, Lane.SOS) == 10
     assert hello_interval_s(hasty, Lane.EVENT) == 20
     assert hello_interval_s(NodeOfflineParameters(after_s=1), Lane.SOS) == 5
+
+
+class TestClockSetBack:
+    """The hub's clock is set back by an hour, and then it is second 1 000."""
+
+    def back(self, node: NodeStory) -> None:
+        node.state = set_back(node.parameters, node.state, at_ms=ms(1_000))
+        node.listening_since = 1_000
+
+    def test_a_node_heard_by_the_clock_of_before_counts_as_heard_now(self, node: NodeStory) -> None:
+        node.heard(4_600)
+        self.back(node)
+        assert node.due == 1_090
+        assert node.wake(1_089) == ""
+        assert node.wake(1_090) == "raised"
+
+    def test_a_silent_node_stays_silent_whenever_it_is_looked_at(self, node: NodeStory) -> None:
+        node.sleeping(4_500, until=4_520)
+        assert node.wake(4_610) == "raised"
+        self.back(node)
+        assert node.wake(1_001) == ""
+        assert node.state.offline
+        assert node.heard(1_030) == "cleared"
+        assert node.due == 1_120
+
+    def test_a_silent_sos_lane_stays_silent_and_its_node_is_supervised(self, node: NodeStory) -> None:
+        node.heard(4_500, sos=True)
+        node.heard(4_570)
+        assert node.wake(4_580) == "raised"
+        self.back(node)
+        assert node.wake(1_001) == ""
+        assert node.state.sos_silent
+        assert node.wake(1_090) == "raised"
+
+    def test_what_was_heard_before_is_left_alone(self, node: NodeStory) -> None:
+        node.heard(900, sos=True)
+        former = node.state
+        self.back(node)
+        assert node.state is former
