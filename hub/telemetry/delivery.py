@@ -11,10 +11,13 @@ _OF_LINES: Final = frozenset({400, 422})
 _LINE_WORDS: Final = re.compile(
     r"unable to parse|partial write|field type conflict|line protocol|\bline\(s\)|\bwrite_lp\b|points? .*dropped"
 )
-"""How InfluxDB 1.8, 2.x and 3.x say that it is lines that they do not take.
-
-The same statuses also speak of the whole request: precision, organisation, database, a body that was cut short; and of
-anything at all where something else answers, such as HTTP 400 to plain HTTP at a port that speaks TLS.
+"""How InfluxDB 1.8, 2.x and 3.x say that it is lines that they do not take."""
+_REQUEST_WORDS: Final = re.compile(
+    r"precision|\borg\b|\borgID\b|bucket|database is required|unexpected EOF|gzip|encoding|request", re.IGNORECASE
+)
+"""How they say that it is the whole request. What says neither in InfluxDB's form speaks of lines: one that no version
+before had a word for must not hold up all others. What comes in another form, such as HTTP 400 to plain HTTP at a port
+that speaks TLS, is no InfluxDB's.
 """
 _TOO_LARGE: Final = 413
 _DENIED: Final = frozenset({401, 403})
@@ -106,8 +109,13 @@ def judge(answer: Answer, *, lines: int) -> Verdict:
         return Verdict.NO_BUCKET
     if status == _TOO_LARGE:  # a proxy may say so of a body; of one line nobody does who takes any
         return Verdict.REFUSED if lines > 1 else Verdict.UNEXPECTED
-    about_lines = status in _OF_LINES and answer.in_json and _LINE_WORDS.search(answer.detail) is not None
-    return Verdict.REFUSED if about_lines else Verdict.UNEXPECTED
+    return Verdict.REFUSED if status in _OF_LINES and _speaks_of_lines(answer) else Verdict.UNEXPECTED
+
+
+def _speaks_of_lines(answer: Answer) -> bool:
+    if _LINE_WORDS.search(answer.detail):
+        return True
+    return answer.in_json and not _REQUEST_WORDS.search(answer.detail)
 
 
 def wait_s(

@@ -45,17 +45,24 @@ def test_a_status_is_judged(status: int | None, verdict: Verdict) -> None:
             400,
             "no data written, errors encountered on line(s): error message for first rejected point",
         ),  # 3.x, clustered
+        (400, "unable to parse 'fill_level,site=demo,facility=bucket-1 fill_percent=x 1': invalid number"),
     ],
 )
 def test_lines_are_refused_where_influxdb_says_so_itself(status: int, said: str) -> None:
     assert judge(Answer(status, said, in_json=True), lines=1) is Verdict.REFUSED
-    assert judge(Answer(status, said), lines=1) is Verdict.UNEXPECTED
+    assert judge(Answer(status, said), lines=1) is Verdict.REFUSED
+
+
+def test_a_word_that_no_version_had_before_holds_up_no_other_line() -> None:
+    said = "the third value is too peculiar"
+    assert judge(Answer(400, said, in_json=True), lines=1) is Verdict.REFUSED
+    assert judge(Answer(400, said), lines=1) is Verdict.UNEXPECTED
 
 
 @pytest.mark.parametrize("mood", NOT_ABOUT_LINES.values(), ids=list(NOT_ABOUT_LINES))
 def test_what_is_not_about_lines_refuses_none(mood: Mood) -> None:
-    said = str(mood.document.get("message") or mood.document.get("error"))
-    answer = Answer(mood.status, mood.text or said, in_json=mood.text is None)
+    said = mood.document.get("message") or mood.document.get("error")
+    answer = Answer(mood.status, mood.text or str(said), in_json=mood.text is None and said is not None)
     assert judge(answer, lines=1) is Verdict.UNEXPECTED
 
 
