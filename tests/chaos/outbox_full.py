@@ -37,6 +37,7 @@ from protocols.instant import format_instant
 from protocols.lanes import Lane
 from protocols.readings import Reading
 from protocols.topics import Channel
+from tests.chaos.quiet import quiet
 from tests.chaos.small_disk import MountedDisk, SmallDisk
 from tests.contract.edge.outbox_life import OutboxLife
 from tests.integration.ingest.conftest import START_MS, IngestHarness
@@ -249,7 +250,7 @@ class Play:
 
 def play(seed: int, disk: SmallDisk, *, fault: str = "") -> dict[str, Any]:
     """Go through all of it; return figures, and as `wrong` what speaks against the promise."""
-    with TemporaryDirectory(prefix="linli-outbox-hub-") as name:
+    with TemporaryDirectory(prefix="linli-outbox-hub-") as name, quiet():
         path = Path(name)
         telemetry = SqliteTelemetryStore.open(path / "telemetry.db")
         store = cast("MemoryTelemetryStore", telemetry)  # the harness asks it for no more than the port
