@@ -224,7 +224,7 @@ class Intake:
                 call = alarm(told, record, when, key=item.key, seq=None, node=node, received_ms=received_ms)
                 self.alarms.append(call)
             elif isinstance(told, RecordRejection) and _calls(item.key.lane, told):
-                self.alarms.append(replace(_unknown_source(item, unit, told), seq=None))
+                self.alarms.append(replace(_unknown_call(work, unit, told), seq=None))
 
     def _refuse(self, work: _Work, taken: Taken, rejection: RecordRejection) -> None:
         item, key = work.item, work.item.key
@@ -243,7 +243,7 @@ class Intake:
             )
         )
         if _calls(key.lane, rejection):
-            self.alarms.append(_unknown_source(item, taken, rejection))
+            self.alarms.append(_unknown_call(work, taken, rejection))
         settle(work.state, taken, Outcome.QUARANTINED)
 
 
@@ -328,6 +328,15 @@ def _calls(lane: Lane, rejection: RecordRejection) -> bool:
     if lane is Lane.SOS:
         return rejection.reason is not RecordReason.WRONG_LANE
     return may_call(rejection.raw) and _said(rejection.raw)[1] in LIFE_SAFETY
+
+
+def _unknown_call(work: _Work, unit: Taken, rejection: RecordRejection) -> LifeSafetyHeard:
+    """Return the alarm for a refused call, dated as an admitted one would be: sent again, it is the same call."""
+    call, record = _unknown_source(work.item, unit, rejection), unit.record
+    if not isinstance(record, Event):
+        return call
+    when = effective_time(work.stamping, record.at, record.uptime_ms, previous_ms=work.state.last_at_ms)
+    return replace(call, at_ms=when.at_ms, late=call.received_ms - when.at_ms > LATE_SOS_MS)
 
 
 def _unknown_source(item: LaneItem, taken: Taken, rejection: RecordRejection) -> LifeSafetyHeard:

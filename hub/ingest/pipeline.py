@@ -37,6 +37,7 @@ from hub.ingest.supervision import Heard, Supervisor
 from hub.ingest.throttle import LIMIT, SOS_LIMIT, Limit
 from hub.ingest.tracks import Tracks
 from hub.metrics import Metrics
+from hub.pulse import Pulse
 from hub.telemetry.point import LaneBatch, LaneKey
 from hub.telemetry.ports import TelemetryStore
 from protocols.lanes import Lane
@@ -44,6 +45,9 @@ from protocols.presence import PresenceState
 from protocols.rejections import MessageReason
 
 log = structlog.get_logger("hub.ingest")
+
+MOST_BROKEN = 20
+"""Records of one message that may break the hub's own code one by one; each takes some eight attempts to find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Pipeline:
         self._metrics = metrics
         self._now_ms = now_ms
         self._simulated = simulated
+        self.pulse = Pulse()
+        """Its step is a batch, or a message of one that breaks the hub's own code."""
         self._lanes: dict[LaneKey, LaneState] = {}
         self._tracks = Tracks()
         self._met: set[tuple[str, str, str]] = set()
@@ -133,6 +139,7 @@ class Pipeline:
                 return
             log.warning("ingest.batch_split", messages=len(batch))
             for incoming in batch:
+                self.pulse.step()
                 self.process([incoming], now=True)
 
     def _forget(self) -> None:
@@ -382,24 +389,40 @@ class Pipeline:
             log.exception("ingest.batch_failed", consumer=self._consumer, messages=1, reason=str(error))
 
     def _take_apart(self, item: LaneItem, directory: Directory) -> bool:
-        """Take a message in ever smaller parts, a record that breaks alone as refused; tell whether all was taken."""
+        """Take a message in ever smaller parts, a record that breaks alone as refused; tell whether all was taken.
+
+        A message of which too many break is given up: its node then sends the rest record by record, and others
+        have their turn in between.
+        """
+        waiting, broken, taken = [item], 0, True
+        while waiting:
+            part = waiting.pop()
+            if self._takes(part, directory):
+                continue
+            if len(part.message.records) > 1:
+                waiting += reversed(halves(part))
+                continue
+            refused = set_aside(part)
+            if refused is None:
+                taken = False
+                continue
+            if broken == MOST_BROKEN:
+                return False
+            broken += 1
+            key, seq = part.key, part.message.header.first
+            log.error("ingest.record_failed", site=key.site, node=key.node, lane=key.lane, epoch=key.epoch, seq=seq)
+            waiting.append(refused)
+        return taken
+
+    def _takes(self, item: LaneItem, directory: Directory) -> bool:
         try:
             self._take_items([item], directory)
         except StorageError:
             raise
         except Exception:  # noqa: BLE001 the log has its reason
             self._forget()
-        else:
-            return True
-        if len(item.message.records) > 1:
-            taken = [self._take_apart(part, directory) for part in halves(item)]
-            return all(taken)
-        refused = set_aside(item)
-        if refused is None:
             return False
-        key, seq = item.key, item.message.header.first
-        log.error("ingest.record_failed", site=key.site, node=key.node, lane=key.lane, epoch=key.epoch, seq=seq)
-        return self._take_apart(refused, directory)
+        return True
 
 
 def _hear(heard: dict[str, Heard], node: NodeEntry, at_ms: int, *, sos: bool = False) -> None:

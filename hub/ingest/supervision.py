@@ -83,8 +83,12 @@ class Supervisor:
                 consumer: None if since_ms is None else at_ms for consumer, since_ms in self._listening.items()
             }
 
-    def set_back(self, unit: Unit, at_ms: int) -> None:
-        """Count no node as heard later than `at_ms`: the hub's clock was set back to then."""
+    def set_back(self, unit: Unit, at_ms: int, *, everywhere: bool) -> None:
+        """Count nobody as heard later than `at_ms`: the hub's clock was set back to then.
+
+        Devices are judged anew where a node was heard later, or `everywhere`: a batch may have written the old time
+        of a device since its site was last looked at.
+        """
         changed: dict[str, NodeState] = {}
         for node_id, former in self._nodes.items():
             parameters = self._directory.node_rules(node_id.partition(".")[0])
@@ -92,7 +96,7 @@ class Supervisor:
             if state is not former:
                 changed[node_id] = state
         self._save(unit, {}, changed)
-        for site in {node_id.partition(".")[0] for node_id in changed}:
+        for site in {node_id.partition(".")[0] for node_id in (self._nodes if everywhere else changed)}:
             unit.states.wake_site_facilities(site, at_ms)
 
     @property

@@ -16,7 +16,6 @@ from hub.ingest.decoding import sender
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Incoming, Source
 from hub.metrics import Metrics
-from hub.pulse import Pulse
 
 log = structlog.get_logger("hub.ingest")
 
@@ -80,7 +79,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._spares_from_s = 0.0
-        self.pulse = Pulse()
+        self.pulse = pipeline.pulse
 
     def start(self) -> None:
         """Begin to take messages."""

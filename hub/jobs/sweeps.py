@@ -71,6 +71,7 @@ class Sweeps:
         self._now_ms = now_ms
         self._steady_ms = steady_ms
         self._step = ClockStep()
+        self._was_set = False
         self._looks_ahead_ms: list[int] = [0]
         """When, by the steady clock, to look for times that lie ahead of now: at the start, and after a step."""
         self.pulse = Pulse()
@@ -106,11 +107,12 @@ class Sweeps:
         step_ms = self._step.look(wall_ms=at_ms, steady_ms=steady_ms)
         if step_ms:
             log.warning("clock.stepped", seconds=round(step_ms / 1_000, 1))
+            self._was_set = True
             self._supervisor.listen_anew(at_ms)
             self._looks_ahead_ms = [steady_ms, steady_ms + STRAGGLERS_MS]
         if self._looks_ahead_ms and self._looks_ahead_ms[0] <= steady_ms:
             with self._transactions.background(at_ms=at_ms) as unit:
-                self._supervisor.set_back(unit, at_ms)
+                self._supervisor.set_back(unit, at_ms, everywhere=self._was_set)
                 notification.set_back(unit.notifications, at_ms=at_ms)
             self._looks_ahead_ms.pop(0)  # only now: a store that is away is asked again
 

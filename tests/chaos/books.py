@@ -58,7 +58,7 @@ class Books:
         """Compare how many should be there with how many are, where one cannot be told from another."""
         self.lost, self.doubled = self.lost + max(0, wanted - found), self.doubled + max(0, found - wanted)
         if wanted != found:
-            self.wrong.append(f"{what}: {found} of {wanted}")
+            self.wrong.append(f"{what}: {found} of {wanted}, {'too many' if found > wanted else 'too few'}")
 
 
 class Audit:

@@ -229,7 +229,7 @@ def control(seed: int) -> Control:
     return Control.by_signs(
         {name: trial.sign for name, trial in TRIALS.items()},
         {name: found["books"]["wrong"] for name, found in tried.items()},
-        {name: found["books"]["wrong"] + [found["broke"]] * ("broke" in found) for name, found in sound.items()},
+        {name: found["books"]["wrong"] or found.get("broke", "").splitlines() for name, found in sound.items()},
         {name: {"mutant": tried[name], "sound": sound[name]} for name in TRIALS},
     )
 

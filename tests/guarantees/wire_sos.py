@@ -64,7 +64,7 @@ ROWS: Final[tuple[Row, ...]] = (
         "§4",
         "... one of an unknown device or event name too",
         INTAKE,
-        "            self.alarms.append(_unknown_source(item, taken, rejection))\n",
+        "            self.alarms.append(_unknown_call(work, taken, rejection))\n",
         "            pass\n",
         UNUSABLE_SOS,
     ),

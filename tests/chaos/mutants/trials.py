@@ -27,7 +27,7 @@ LONG_BACKLOG: Final = 120_000
 
 STANDS_STILL: Final = "agent does not get on: .*telemetry"
 MISCOUNTED: Final = r"telemetry: (\d+) made, high water \1, (?!\1 )"
-TOLD_TWICE: Final = r"calls for \S+: \d+ of \d+"
+TOLD_TWICE: Final = r"calls for \S+: \d+ of \d+, too many"
 
 TRIALS: Final[Mapping[str, Trial]] = {
     # What is published while the hub is away reaches nobody, and the broker says thank you for it.

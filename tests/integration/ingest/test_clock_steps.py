@@ -123,6 +123,19 @@ def test_a_device_that_falls_silent_is_told_in_time(hub: Timeline, step_ms: int)
     assert hub.seconds(200, until=hub.is_open("communicationFailure"), hello=True) <= 3 * 20 + 20 + 2
 
 
+def test_a_device_whose_old_time_a_batch_writes_once_more_is_told_in_time(hub: Timeline) -> None:
+    hub.ingest.send(Lane.TELEMETRY, 1, a_reading())
+    hub.seconds(5, hello=True)
+    with hub.ingest.transactions.read() as unit:
+        waiting = unit.states.load_facilities(["demo.bin-1"])
+    hub.set_clock(-HOUR_MS)
+    hub.seconds(1)
+    with hub.ingest.transactions.begin() as unit:
+        unit.states.save_facilities(waiting)
+    within_s = STRAGGLERS_MS // 1_000 + 3 * 20 + 20 + 2
+    assert hub.seconds(300, until=hub.is_open("communicationFailure"), hello=True) <= within_s
+
+
 def test_a_device_that_was_silent_and_comes_back_is_told_in_time_when_it_falls_silent_again(
     hub: Timeline, step_ms: int
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from hub.events import AlertChanged, Event, LifeSafetyHeard
 from hub.ingest.directory import DeviceEntry, Directory
+from hub.ingest.pipeline import MOST_BROKEN
 from hub.ingest.sources import Incoming
 from hub.storage.memory import MemoryTelemetryStore
 from hub.telemetry.point import LaneBatch
@@ -112,6 +113,33 @@ def test_a_reading_that_breaks_the_hubs_own_code_is_held_and_the_rest_stored(ing
     assert (lane.high_water, lane.stored, lane.quarantined, lane.gaps) == (9, 4, 1, 4)
     assert ingest.held() == [("hub_failed", 1)]
     assert ingest.last_answer(Lane.TELEMETRY)["hw"] == 9
+
+
+def test_a_message_of_which_too_many_break_is_given_up_and_goes_on_record_by_record(ingest: IngestHarness) -> None:
+    ingest.telemetry = BrittleStore()
+    ingest.start()
+    ingest.hello(Lane.TELEMETRY, 101)
+    readings = [a_reading(fill_percent=CURSED if number % 2 else number / 10) for number in range(100)]
+    ingest.send(Lane.TELEMETRY, 1, *readings)
+    assert ingest.last_answer(Lane.TELEMETRY)["refused"] == "malformed_json"
+    taken = ingest.lane(Lane.TELEMETRY).high_water
+    assert MOST_BROKEN < taken < 3 * MOST_BROKEN
+    for seq in range(taken + 1, 101):
+        ingest.send(Lane.TELEMETRY, seq, readings[seq - 1])
+    lane = ingest.lane(Lane.TELEMETRY)
+    assert (lane.high_water, lane.stored, lane.quarantined) == (100, 50, 50)
+
+
+def test_a_batch_that_is_taken_message_by_message_moves_all_the_time(ingest: IngestHarness) -> None:
+    pipeline = ingest.pipelines["rest"]
+    steps: list[float] = []
+    pipeline.pulse.step = lambda: steps.append(0.0)  # pyright: ignore[reportAttributeAccessIssue] counted from outside
+    ingest.fail_next = RuntimeError("a bug")
+    topic = NodeAddress("demo", "pi-1").topic(Channel.EVENT)
+    payloads = [ingest.a_message(number, a_press(f"t:{number}", event="tamper")) for number in (1, 2, 3)]
+    pipeline.process([Incoming(topic, payload, ingest.now_ms) for payload in payloads])
+    assert ingest.lane(Lane.EVENT).high_water == 3
+    assert len(steps) == 3
 
 
 def test_an_event_that_breaks_the_hubs_own_code_is_held_and_the_rest_stored(brittle: BrittleHub) -> None:

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from hub.alerts.alert import SosOutcome
+from hub.alerts.lifecycle import MERGE_MS
+from hub.alerts.ports import AlertQuery
+from hub.alerts.service import resolve
 from hub.errors import StorageError
 from hub.events import AlertChanged, LifeSafetyHeard
 from hub.ingest.intake import MOST_UNUSABLE
@@ -352,6 +356,23 @@ def test_a_call_behind_what_was_put_off_of_its_own_node_is_heard_at_once_and_onc
     ingest.send(lane, 2, a_press("t:2", event="tamper"), a_press("1", device=device))
     assert ingest.lane(lane).high_water == 3
     assert [step for _, step in steps(ingest)] == ["fired"]
+
+
+@pytest.mark.parametrize("device", ["band-1", "nobody"])
+def test_a_call_behind_a_hole_that_a_person_has_closed_is_not_a_new_one_when_it_is_sent_again(
+    ingest: IngestHarness, device: str
+) -> None:
+    ingest.send(Lane.EVENT, 2, a_press("1", device=device))
+    with ingest.transactions.begin() as unit:
+        (alert,) = unit.alerts.find(AlertQuery(limit=2))
+        resolve(unit.alerts, alert.id, outcome=SosOutcome.HELPED, person="p", at_ms=ingest.now_ms)
+    for _ in range(3):
+        ingest.now_ms += MERGE_MS + 1_000
+        uptime_ms = 2_000 + ingest.now_ms - START_MS
+        now = {"at": format_ms(ingest.now_ms), "uptime_ms": uptime_ms}
+        ingest.send(Lane.EVENT, 2, a_press("1", device=device), now=now)
+    assert ingest.lane(Lane.EVENT).high_water == 0
+    assert [step for _, step in steps(ingest)].count("fired") == 1
 
 
 def test_what_raised_no_alarm_puts_off_nothing_that_cannot_be_read_where_calls_come(ingest: IngestHarness) -> None:

@@ -13,6 +13,7 @@ from hub.ingest.pipeline import Pipeline
 from hub.ingest.sources import Deliver, Incoming
 from hub.ingest.worker import BATCH_MESSAGES, IDLE_S, LARGE_BYTES, QUEUE_BYTES, SPARED, Business, Worker
 from hub.metrics import Metrics
+from hub.pulse import Pulse
 
 
 class FakeSource:
@@ -31,6 +32,7 @@ class FakePipeline:
 
     def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.meanwhile = meanwhile
+        self.pulse = Pulse()
         self.batches: list[list[Incoming]] = []
         self.gate = threading.Event()
         self.gate.set()
