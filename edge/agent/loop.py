@@ -100,6 +100,7 @@ class Loop:
         self._new_ref = new_ref
         self._watchdog = watchdog
         self._urgent: list[tuple[Occurred, str]] = []
+        self._unfollowed: list[tuple[Occurred, str]] = []
         self._events: list[tuple[Occurred, str]] = []
         self._readings: list[Sampled] = []
         self._group_due_ms: int | None = None
@@ -159,7 +160,7 @@ class Loop:
         """Whether the outbox proved corrupt and no call is held here alone: the next start saves what is left of it."""
         if self._outbox.spoilt is None or self._memory.owes:
             return False
-        _log.critical("outbox.spoilt", extra={"why": self._outbox.spoilt, "unstored": len(self._urgent)})
+        _log.critical("outbox.spoilt", extra={"why": self._outbox.spoilt, "unstored": len(self._owed)})
         return True
 
     def status(self, state: PresenceState) -> tuple[str, bytes]:
@@ -213,21 +214,34 @@ class Loop:
             _log.error("reading.lost", extra={"device": lost.device, "why": "the disk takes nothing"})
 
     def _store_calls(self, moment: Moment) -> None:
-        """Commit calls for help alone and at once, then show that they are stored; else they go out from memory."""
-        if not self._urgent:
+        """Commit calls for help alone and at once, then show that they are stored; else they go out from memory.
+
+        What is committed is not committed again, also where it cannot be read back to be followed: that alone is owed.
+        """
+        if not self._owed:
             return
         if moment.uptime_ms < self._again_ms:
-            if len(self._urgent) > self._memory.held:
+            if len(self._owed) > self._memory.held:
                 self._hold_calls(moment)
-        elif self._commit(self._drafts_of(self._urgent, moment), moment):
-            if self._follow_calls(moment):
-                self._urgent.clear()
-                self._memory.stored()
-            else:
-                self._hold_calls(moment)
-            self._courier.appended({Lane.SOS}, moment)
+            return
+        is_new = bool(self._urgent)
+        if is_new and not self._commit(self._drafts_of(self._urgent, moment), moment):
+            self._hold_calls(moment)
+            return
+        self._unfollowed += self._urgent
+        self._urgent.clear()
+        if self._follow_calls(moment):
+            self._unfollowed.clear()
+            self._memory.stored()
         else:
             self._hold_calls(moment)
+        if is_new:
+            self._courier.appended({Lane.SOS}, moment)
+
+    @property
+    def _owed(self) -> list[tuple[Occurred, str]]:
+        """Calls that are not yet stored and followed; until then they are memory's too."""
+        return [*self._unfollowed, *self._urgent]
 
     def _follow_calls(self, moment: Moment) -> bool:
         try:
@@ -239,7 +253,7 @@ class Loop:
 
     def _hold_calls(self, moment: Moment) -> None:
         held: list[MemoryCall] = []
-        for item, ref in self._urgent:
+        for item, ref in self._owed:
             draft = event_draft(item.device, item.occurrence, ref=ref, moment=moment)
             if isinstance(draft, Draft):
                 synced = moment.state is ClockState.SYNCED
@@ -251,12 +265,12 @@ class Loop:
         """Presses and falls that the disk did not take."""
         return [
             Held(ref, item.device, item.occurrence.event, is_sent=self._memory.has_sent(ref))
-            for item, ref in self._urgent
+            for item, ref in self._owed
             if is_call(item.occurrence)
         ]
 
     def _show_unstored(self) -> None:
-        self._calls.unstored([(item.device, ref, self._memory.has_sent(ref)) for item, ref in self._urgent])
+        self._calls.unstored([(item.device, ref, self._memory.has_sent(ref)) for item, ref in self._owed])
 
     def _store(self, moment: Moment, *, everything: bool) -> None:
         """Commit events at once, and readings with them or when their group is full or due."""
@@ -347,7 +361,7 @@ class Loop:
         if isinstance(answer, Ack):
             if not is_aside:
                 moment = self._learn(answer, moment)
-            if lane is Lane.SOS and self._urgent:
+            if lane is Lane.SOS and self._owed:
                 self._memory.answered(answer)
                 self._show_unstored()
         if is_aside:

@@ -52,6 +52,10 @@ _DURABLE: Final = (
 _SCRATCH: Final = ("journal_mode = MEMORY", "synchronous = OFF")
 _SPOILT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
 """Errors by which a file is not what was written. A disk that is full, worn or away may do again."""
+_SPOILT_DISK: Final = frozenset({sqlite3.SQLITE_IOERR_CORRUPTFS, sqlite3.SQLITE_IOERR_DATA})
+"""And of those of the disk the ones that come again: a sector that cannot be read, or is not what was written to it."""
+_NO_TEXT: Final = "Could not decode to UTF-8"
+"""How Python, not SQLite, tells of bytes that are no text; it gives no code."""
 
 
 class Database:
@@ -117,7 +121,7 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _SPOILT:
+            if proves_spoilt(error):
                 self._spoilt = self._spoilt or str(error)
             raise OutboxError(f"outbox: {error}") from error
 
@@ -154,6 +158,12 @@ class Database:
     def close(self) -> None:
         """Close the file; idempotent."""
         self._connection.close()
+
+
+def proves_spoilt(error: sqlite3.Error) -> bool:
+    """Whether by this error the file is not what was written."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code & 0xFF in _SPOILT or code in _SPOILT_DISK or str(error).startswith(_NO_TEXT)
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:

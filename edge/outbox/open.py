@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from edge.errors import DataDirLocked, OutboxError
-from edge.outbox.database import FILE_NAME, Database
+from edge.outbox.database import FILE_NAME, Database, proves_spoilt
 from edge.outbox.rebuild import RESET, SPOILT, rebuild, settle
 from edge.outbox.reserve import Reserve
 from edge.outbox.store import Outbox
@@ -147,9 +147,9 @@ def _try(path: Path) -> tuple[Database | None, str | None]:
     """Return the file where it is in order, what is wrong where it is not, and neither where it is new."""
     try:
         database = Database(path)
-    except sqlite3.OperationalError:
-        raise
     except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and not proves_spoilt(error):
+            raise
         return None, str(error)
     try:
         fault = None if (empty := database.is_empty()) else database.fault() or _met_before(path, database)

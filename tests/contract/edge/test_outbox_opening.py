@@ -1,5 +1,6 @@
 """What opening an outbox finds, and what it makes of it."""
 
+import sqlite3
 from collections.abc import Generator
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def test_a_corrupt_file_is_set_aside_and_kept(life: OutboxLife, how: str) -> Non
     assert life.found.set_aside is not None
     assert life.found.set_aside.exists()
     store(outbox, a_reading())
+
+
+@pytest.mark.parametrize(
+    ("code", "proves"),
+    [(sqlite3.SQLITE_IOERR_CORRUPTFS, True), (sqlite3.SQLITE_IOERR_DATA, True), (sqlite3.SQLITE_IOERR_WRITE, False)],
+)
+def test_a_sector_that_cannot_be_read_proves_a_file_spoilt_and_one_that_takes_nothing_does_not(
+    life: OutboxLife, code: int, proves: bool
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    outbox = life.open()
+    with pytest.raises(OutboxError, match="disk I/O error"), outbox.database.transaction():
+        raise error
+    assert (outbox.spoilt is not None) == proves
 
 
 def test_of_a_corrupt_file_what_can_be_read_moves_into_the_new_epoch(life: OutboxLife) -> None:

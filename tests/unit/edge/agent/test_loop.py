@@ -103,6 +103,21 @@ def test_what_the_disk_does_not_take_is_held_and_tried_again(node: Node) -> None
     assert [stored(node, lane) for lane in Lane] == [1, 1, 1]
 
 
+def test_a_press_that_was_stored_but_not_read_back_is_stored_once(node: Node) -> None:
+    database = node.opened.outbox.database
+    database.rows("ALTER TABLE calls RENAME COLUMN heard_by TO unheard")
+    for now_ms in (1_000, 2_000, 3_000):
+        node.at(now_ms, *[pressed()] * (now_ms == 1_000))
+    assert stored(node, Lane.SOS) == 1
+    assert node.light.stages[:2] == ["failed", "sent"], "meanwhile it goes as what the disk does not take"
+    node.at(3_500, pressed("band-07:2"))
+    database.rows("ALTER TABLE calls RENAME COLUMN unheard TO heard_by")
+    node.at(4_500)
+    assert stored(node, Lane.SOS) == 2
+    assert [call.ref for call in node.opened.outbox.calls.calls()] == ["band-07:1", "band-07:2"]
+    assert node.light.stages[-1] == "sent"
+
+
 def test_a_call_that_cannot_be_stored_is_sent_from_memory_until_the_hub_has_it(node: Node) -> None:
     fill(node)
     node.cut = True
