@@ -50,8 +50,7 @@ class Opened:
         """Close the outbox and let go of the folder; one that proved corrupt is set aside at the next opening."""
         try:
             if self.outbox.spoilt is not None:
-                with suppress(OSError):
-                    (self.folder / SPOILT).write_text(self.outbox.epoch, encoding="ascii")
+                _mark_spoilt(self.folder, self.outbox)
             self.outbox.close(in_order=in_order and self.outbox.spoilt is None)
         finally:
             self.lock.close()
@@ -103,8 +102,24 @@ def holder_of(data_dir: Path) -> str | None:
 def _begin(
     data_dir: Path, *, machine: str | None, boot: str, new_epoch: Callable[[], str]
 ) -> tuple[Outbox, Reset | None]:
+    """Open the outbox and put it to work; one that proves corrupt only then is rebuilt at once."""
+    outbox = _known(data_dir, boot=boot, new_epoch=new_epoch)
+    try:
+        return outbox, _put_to_work(outbox, data_dir, machine=machine)
+    except OutboxError:
+        if outbox.spoilt is None:
+            raise
+        _mark_spoilt(data_dir, outbox)
+    outbox = _known(data_dir, boot=boot, new_epoch=new_epoch)
+    return outbox, _put_to_work(outbox, data_dir, machine=machine)
+
+
+def _known(data_dir: Path, *, boot: str, new_epoch: Callable[[], str]) -> Outbox:
     known = (data_dir / _MARK).exists()
-    outbox = _open(data_dir / FILE_NAME, known=known, boot=boot, new_epoch=new_epoch)
+    return _open(data_dir / FILE_NAME, known=known, boot=boot, new_epoch=new_epoch)
+
+
+def _put_to_work(outbox: Outbox, data_dir: Path, *, machine: str | None) -> Reset | None:
     try:
         reset = _compare_machine(outbox, machine) or _untold(outbox, data_dir)
         outbox.set_fact("clean", "0")
@@ -112,7 +127,12 @@ def _begin(
     except BaseException:
         outbox.database.close()
         raise
-    return outbox, reset
+    return reset
+
+
+def _mark_spoilt(folder: Path, outbox: Outbox) -> None:
+    with suppress(OSError):
+        (folder / SPOILT).write_text(outbox.epoch, encoding="ascii")
 
 
 def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> Outbox:

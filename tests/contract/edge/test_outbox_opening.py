@@ -11,7 +11,7 @@ from edge.outbox import holder_of
 from edge.outbox.look import look
 from protocols.hello import NewEpochBecause
 from protocols.lanes import Lane
-from tests.contract.edge.outbox_life import OutboxLife, a_call, a_reading, an_event, places, rows, store
+from tests.contract.edge.outbox_life import OutboxLife, a_call, a_reading, an_event, places, rows, spoil_page, store
 
 
 @pytest.fixture
@@ -139,6 +139,20 @@ def test_another_machine_takes_what_is_not_done_into_an_epoch_of_its_own(life: O
     epoch = life.open(machine="pi-new").epoch
     life.crash()
     assert life.open(machine=None).epoch == epoch, "a machine that does not know itself changes nothing"
+
+
+def test_a_file_closed_in_order_that_proves_corrupt_on_another_machine_is_rebuilt_at_once(life: OutboxLife) -> None:
+    store(life.open(machine="pi-old"), a_call(), a_reading())
+    life.close()
+    life.open(machine="pi-old")
+    spoil_page(life.path, "records")
+    life.execute("UPDATE facts SET value = '1' WHERE name = 'clean'")
+    life.crash()
+    outbox = life.open(machine="pi-new")
+    assert life.found.because is NewEpochBecause.OUTBOX_CORRUPT
+    assert [len(rows(outbox, lane)) for lane in Lane] == [1, 0, 0], "the call is said again by its notes"
+    life.crash()
+    assert life.open(machine="pi-new").epoch == outbox.epoch
 
 
 def test_one_folder_has_one_agent(life: OutboxLife) -> None:
