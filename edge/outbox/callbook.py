@@ -5,7 +5,7 @@ from dataclasses import astuple, fields
 from typing import Final
 
 from edge.outbox.database import Database
-from edge.outbox.rows import Call, CallStage, NewCall
+from edge.outbox.rows import Call, CallStage, NewCall, call_of
 
 _MARKS: Final = {
     CallStage.SENT: "UPDATE calls SET sent_at = ?, heard_by = coalesce(?, heard_by) WHERE ref = ? AND sent_at IS NULL",
@@ -65,7 +65,10 @@ class CallBook:
             "SELECT ref, device, event, stored_at, stored_ms, boot, sent_at, heard_at, heard_by, coming_at, closed_at"
             " FROM calls ORDER BY stored_at, ref"
         )
-        return [Call(*row) for row in rows]
+        calls = [call for row in rows if (call := call_of(row)) is not None]
+        if len(calls) < len(rows):
+            raise self._database.proven_spoilt("a call is not what was written")
+        return calls
 
     def mark_call(self, ref: str, stage: CallStage, *, at: str, by: str | None = None) -> bool:
         """Commit that a call has reached a stage; False when it had before, or is not one of ours."""

@@ -78,6 +78,11 @@ class Database:
         """What proved this file corrupt since it was opened; it is written no more, so that what is left stays."""
         return self._spoilt
 
+    def proven_spoilt(self, why: str) -> OutboxError:
+        """Note that the file holds what was never written to it; return what to raise."""
+        self._spoilt = self._spoilt or why
+        return OutboxError(f"outbox: {why}")
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """Every row of a query; raises OutboxError."""
         with self._telling():

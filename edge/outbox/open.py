@@ -195,9 +195,12 @@ def _untold(outbox: Outbox, folder: Path) -> Reset | None:
     text = outbox.fact(RESET)
     if text is None or outbox.because is None:
         return None
-    told = json.loads(text)
-    kept = None if told["set_aside"] is None else folder / told["set_aside"]
-    return Reset(outbox.because, told["detail"], set_aside=kept, salvaged=told["salvaged"])
+    try:
+        told = json.loads(text)
+        kept = None if told["set_aside"] is None else folder / told["set_aside"]
+        return Reset(outbox.because, str(told["detail"]), set_aside=kept, salvaged=int(told["salvaged"]))
+    except (ValueError, TypeError, KeyError):
+        return Reset(outbox.because, "what was noted of it cannot be read")
 
 
 def _outbox(database: Database, *, boot: str, new_epoch: Callable[[], str]) -> Outbox:

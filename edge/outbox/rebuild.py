@@ -5,6 +5,7 @@ start takes a little, and `Remains` the rest while the agent runs.
 """
 
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -34,9 +35,17 @@ _CHUNK: Final = 1_000
 _TELEMETRY_AT_START: Final = 10_000
 """Readings brought over before the agent runs: a second or a few, in which no call is taken."""
 _PARTS: Final = ("", "-wal", "-shm", "-journal")
+_log = logging.getLogger(__name__)
 
 
-def rebuild(path: Path, *, fault: str, boot: str, new_epoch: Callable[[], str]) -> None:
+def rebuild(
+    path: Path,
+    *,
+    fault: str,
+    boot: str,
+    new_epoch: Callable[[], str],
+    open_wreck: Callable[[Path], Wreck] = Wreck,
+) -> None:
     """Put an outbox of a new epoch in the place of a corrupt one, with what can be read of that."""
     epoch = new_epoch()
     building = path.with_name(_BUILDING)
@@ -44,7 +53,15 @@ def rebuild(path: Path, *, fault: str, boot: str, new_epoch: Callable[[], str]) 
     database = Database(building, scratch=True)
     try:
         database.create(epoch=epoch, facts={"because": NewEpochBecause.OUTBOX_CORRUPT.value})
-        _fill(Outbox(database, boot=boot, new_epoch=new_epoch), path, kept=_KEPT.format(epoch), fault=fault)
+        outbox = Outbox(database, boot=boot, new_epoch=new_epoch)
+        given_up: list[str] = []
+        facts: dict[str, str] = {}
+        with _giving_up("the file", given_up), open_wreck(path) as wreck:
+            facts[REMAINS] = _fill(outbox, wreck, kept=_KEPT.format(epoch), given_up=given_up)
+        count = sum(outbox.marks(lane).next - 1 for lane in Lane)
+        detail = "; ".join([fault, *given_up])
+        facts[RESET] = json.dumps({"detail": detail, "set_aside": _KEPT.format(epoch), "salvaged": count})
+        outbox.salvage([], facts=facts)
     finally:
         database.close()
     _sync(building)
@@ -71,9 +88,10 @@ def settle(path: Path) -> None:
 class Remains:
     """Telemetry of corrupt outboxes, brought over step by step while the agent runs."""
 
-    def __init__(self, outbox: Outbox, *, at_once: int = 500) -> None:
+    def __init__(self, outbox: Outbox, *, at_once: int = 500, open_wreck: Callable[[Path], Wreck] = Wreck) -> None:
         self._outbox = outbox
         self._at_once = at_once
+        self._open_wreck = open_wreck
 
     @property
     def are_left(self) -> bool:
@@ -90,66 +108,74 @@ class Remains:
         through = last
         path = self._outbox.database.path.with_name(name)
         if path.exists():
-            with _told(), Wreck(path) as wreck:
+            given_up: list[str] = []
+            with _giving_up("readings", given_up), _told(), self._open_wreck(path) as wreck:
                 pending = Pending(wreck, Lane.TELEMETRY, first, last, most_failures=4 * self._at_once)
-                chunk = list(islice(pending, self._at_once))
+                chunk.extend(islice(pending, self._at_once))
                 through = pending.through
+            if given_up:
+                _log.error("outbox.given_up", extra={"file": name, "why": given_up[0]})
+                through = last
         left = remains[1:] if through >= last else [(name, through + 1, last), *remains[1:]]
         self._outbox.salvage(chunk, facts={REMAINS: json.dumps(left)})
         return len(chunk)
 
 
-def _fill(outbox: Outbox, path: Path, *, kept: str, fault: str) -> None:
-    facts: dict[str, str] = {}
-    count = 0
+def _fill(outbox: Outbox, wreck: Wreck, *, kept: str, given_up: list[str]) -> str:
+    """Bring over what a start takes; return what is left as the fact `REMAINS`."""
+    remains: list[tuple[str, int, int]] = []
+    with _giving_up("calls", given_up):
+        _bring_calls(outbox, wreck)
+    with _giving_up("events", given_up):
+        for chunk in _chunks(wreck.pending(Lane.EVENT)):
+            outbox.salvage(chunk)
+    with _giving_up("readings", given_up):
+        remains = _remains(wreck.fact(REMAINS))
+        through, last = _bring_telemetry(outbox, wreck)
+        remains += [(kept, through + 1, last)] if through < last else []
+    return json.dumps(remains)
+
+
+@contextmanager
+def _giving_up(part: str, given_up: list[str]) -> Generator[None]:
+    """Give a part up over whatever its bytes bring about: without an agent no press is heard. Its file is kept."""
     try:
-        with Wreck(path) as wreck:
-            count = _bring_calls(outbox, wreck)
-            for chunk in _chunks(wreck.pending(Lane.EVENT)):
-                outbox.salvage(chunk)
-                count += len(chunk)
-            telemetry, through, last = _bring_telemetry(outbox, wreck)
-            count += telemetry
-            remains = _remains(wreck.fact(REMAINS)) + ([(kept, through + 1, last)] if through < last else [])
-            facts[REMAINS] = json.dumps(remains)
-    except sqlite3.Error:
-        pass
-    facts[RESET] = json.dumps({"detail": fault, "set_aside": kept, "salvaged": count})
-    outbox.salvage([], facts=facts)
+        yield
+    except OutboxError:
+        raise
+    except Exception as error:  # noqa: BLE001 the next start would meet it again, and the next
+        given_up.append(f"{part} given up: {error!r}")
 
 
-def _bring_calls(outbox: Outbox, wreck: Wreck) -> int:
+def _bring_calls(outbox: Outbox, wreck: Wreck) -> None:
     """Calls as they were followed, and records not done; each makes up for the other where that cannot be read."""
     calls = {call.ref: call for call in wreck.calls()}
     said = {call.ref for record in wreck.done_calls() if (call := opens_call(record)) is not None}
-    count = 0
     for chunk in _chunks(wreck.pending(Lane.SOS)):
         opened = {call.ref: call for record in chunk if (call := opens_call(record)) is not None}
         said |= opened.keys()
         outbox.salvage(chunk, calls=[call for ref, call in opened.items() if ref not in calls])
-        count += len(chunk)
     unsaid = [call for call in calls.values() if _is_owed(call) and call.ref not in said]
     again = [record for call in unsaid if (record := wreck.said_again(call)) is not None]
     outbox.salvage(again, calls=list(calls.values()), texts=wreck.texts())
-    return count + len(again)
 
 
 def _is_owed(call: Call) -> bool:
     return call.sent_at is None and call.closed_at is None
 
 
-def _bring_telemetry(outbox: Outbox, wreck: Wreck) -> tuple[int, int, int]:
-    """Return how many came, and through which seq of how many they were read."""
+def _bring_telemetry(outbox: Outbox, wreck: Wreck) -> tuple[int, int]:
+    """Return through which seq of how many they were read."""
     pending = wreck.pending(Lane.TELEMETRY)
-    count, through = 0, pending.through
+    through = pending.through
     try:
         for chunk in _chunks(islice(pending, _TELEMETRY_AT_START)):
             outbox.salvage(chunk)
-            count, through = count + len(chunk), pending.through
+            through = pending.through
     except OutboxError:
         # There is no room: the rest stays where it is until there is.
-        return count, through, pending.last
-    return count, pending.through, pending.last
+        return through, pending.last
+    return pending.through, pending.last
 
 
 def _chunks(records: Iterable[Salvaged]) -> Iterator[list[Salvaged]]:

@@ -1,8 +1,10 @@
 """What goes into the outbox and what comes out of it."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, TypeGuard
 
 from protocols.codec import decode_record, encode_record
 from protocols.envelope import Stamp
@@ -14,6 +16,10 @@ CALLS: Final = frozenset({EventName.SOS_PRESSED.value, EventName.FALL_DETECTED.v
 """Events that open a call."""
 DISTRUSTED: Final = "distrusted:"
 """Begins the name of the fact that a boot's clock proved wrong although it was set: uptime dates its records."""
+
+
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+_LARGEST_UPTIME_MS: Final = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +109,26 @@ def gap_row(first: int, last: int, *, reason: GapReason, boot: str) -> Row:
     """Return the row that declares the seqs from `first` through `last` lost."""
     body = encode_record(GapRecord(gap=Gap(to=last, reason=reason)))
     return Row(first=first, last=last, boot=boot, synced=True, body=body, is_gap=True)
+
+
+def is_id(text: object) -> TypeGuard[str]:
+    """Whether this can be the name of a boot or an epoch."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def boot_of(row: Sequence[Any]) -> tuple[int, str, Stamp | None] | None:
+    """The boot that a row (id, boot, anchor's instant and uptime) is; None where a bit of it has flipped."""
+    number, boot, at, uptime_ms = row
+    if not isinstance(number, int) or not is_id(boot):
+        return None
+    if isinstance(at, str) and isinstance(uptime_ms, int) and 0 <= uptime_ms < _LARGEST_UPTIME_MS:
+        return number, boot, Stamp(at=at, uptime_ms=uptime_ms)
+    return number, boot, None
+
+
+def call_of(row: Sequence[Any]) -> Call | None:
+    """The followed call that a row in the order of its fields is; None where a bit of it has flipped."""
+    ref, device, event, stored_at, stored_ms, boot, *marks = row
+    texts = (ref, device, event, stored_at, boot)
+    fits = isinstance(stored_ms, int) and all(isinstance(text, str) for text in texts)
+    return Call(*row) if fits and all(mark is None or isinstance(mark, str) for mark in marks) else None

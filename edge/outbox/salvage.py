@@ -3,14 +3,14 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 from edge.outbox.database import LANE_NUMBERS, connect_read_only
 from edge.outbox.packing import DamagedRecordError, unpack
-from edge.outbox.rows import CALLS, DISTRUSTED, Call, Salvaged
+from edge.outbox.rows import CALLS, DISTRUSTED, Call, Salvaged, boot_of, call_of, is_id
 from protocols.codec import decode_record, encode_record
-from protocols.envelope import Stamp
 from protocols.events import Event
 from protocols.instant import format_ms
 from protocols.lanes import Lane
@@ -23,6 +23,9 @@ MOST_FAILURES: Final = 20_000
 """Looks at broken pages that one reading takes, some 10 µs each: a page of records takes two for each of its rows."""
 
 
+_NO_BOOT: Final = "0" * 16
+
+
 class Wreck:
     """A corrupt outbox, open to look only; raises sqlite3.Error where it cannot even be opened.
 
@@ -32,14 +35,14 @@ class Wreck:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect_read_only(path)
+        # What is no text fits nowhere below; an error would take the rows behind it along.
+        self._connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         self._done = self._lanes("done")
         self._next = self._lanes("next")
-        self._boots = {
-            row[0]: (row[1], None if row[2] is None else Stamp(at=row[2], uptime_ms=row[3]))
-            for row in self._rows("SELECT id, boot, anchor_at, anchor_uptime_ms FROM boots")
-        }
+        boots = [boot_of(row) for row in self._rows("SELECT id, boot, anchor_at, anchor_uptime_ms FROM boots")]
+        self._boots = {known[0]: known[1:] for known in boots if known is not None}
         names = [name for (name,) in self._rows(f"SELECT name FROM facts WHERE name GLOB '{DISTRUSTED}*'")]  # noqa: S608 our own text
-        self._distrusted = {name.removeprefix(DISTRUSTED) for name in names}
+        self._distrusted = {name.removeprefix(DISTRUSTED) for name in names if isinstance(name, str)}
 
     def __enter__(self) -> Self:
         return self
@@ -49,9 +52,11 @@ class Wreck:
 
     def pending(self, lane: Lane) -> "Pending":
         """The records of a lane that are not done."""
-        done = self._done.get(lane, 0 if lane is not Lane.TELEMETRY else None)
-        if done is None:
-            return Pending(self, lane, 1, 0)
+        done = self._done.get(lane)
+        if done is None or done >= self._next.get(lane, done + 1):
+            if lane is Lane.TELEMETRY:
+                return Pending(self, lane, 1, 0)
+            done = 0
         return Pending(self, lane, done + 1, self._last(lane))
 
     def done_calls(self) -> "Pending":
@@ -62,30 +67,37 @@ class Wreck:
         """Followed calls; those before and those behind a broken page."""
         query = f"SELECT {_CALL_COLUMNS} FROM calls ORDER BY ref"  # noqa: S608 our own text
         rows = {row[0]: row for descending in ("", " DESC") for row in self._rows(query + descending)}
-        return [Call(*row) for row in rows.values()]
+        return [call for row in rows.values() if (call := call_of(row)) is not None]
 
     def texts(self) -> list[tuple[str, str, str]]:
         """Texts (ref, number, instant) that the network has taken."""
-        return self._rows("SELECT ref, number, sent_at FROM texts")
+        rows = self._rows("SELECT ref, number, sent_at FROM texts")
+        return [row for row in rows if all(isinstance(text, str) for text in row)]
 
     def fact(self, name: str) -> str | None:
         """A stored fact."""
-        return next((value for (value,) in self._rows("SELECT value FROM facts WHERE name = ?", name)), None)
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        return next((value for (value,) in rows if isinstance(value, str)), None)
 
-    def look(self, lane: Lane, first: int, last: int) -> Iterator[tuple[int, int, int, bytes]]:
-        """Rows (seq, boot, synced, body) in order; raises sqlite3.DatabaseError at a broken page."""
+    def look(self, lane: Lane, first: int, last: int) -> Iterator[tuple[int, object, object, object]]:
+        """Rows (seq, boot, synced, body) in order; raises sqlite3.DatabaseError where they are broken."""
         query = (
             "SELECT seq, boot, synced, body FROM records"
             " WHERE lane = ? AND seq BETWEEN ? AND ? AND through IS NULL ORDER BY seq"
         )
-        yield from self._connection.execute(query, (LANE_NUMBERS[lane], first, last))
+        for seq, *rest in self._connection.execute(query, (LANE_NUMBERS[lane], first, last)):
+            if not isinstance(seq, int) or not first <= seq <= last:
+                raise sqlite3.DatabaseError("out of order")
+            first = seq + 1
+            yield seq, *rest
 
-    def stamped(self, lane: Lane, boot_id: int, kept: object, *, synced: bool) -> Salvaged | None:
+    def stamped(self, lane: Lane, boot_id: object, kept: object, *, synced: bool) -> Salvaged | None:
         """The row as a record; None where it is damaged. A boot that is not known any more gets a name of its own."""
         body = _unpacked(kept)
         if isinstance(decode_record(body, lane=lane), RecordRejection):
             return None
-        boot, anchor = self._boots.get(boot_id, (f"{boot_id & (1 << 64) - 1:016x}", None))
+        number = boot_id if isinstance(boot_id, int) else 0
+        boot, anchor = self._boots.get(number) or (f"{number & (1 << 64) - 1:016x}", None)
         return Salvaged(lane=lane, boot=boot, anchor=anchor, synced=synced and boot not in self._distrusted, body=body)
 
     def said_again(self, call: Call) -> Salvaged | None:
@@ -98,18 +110,20 @@ class Wreck:
         if isinstance(decode_record(body, lane=Lane.SOS), RecordRejection):
             return None
         anchor = next((anchor for boot, anchor in self._boots.values() if boot == call.boot), None)
-        return Salvaged(lane=Lane.SOS, boot=call.boot, anchor=anchor, synced=False, body=body)
+        boot = call.boot if is_id(call.boot) else _NO_BOOT
+        return Salvaged(lane=Lane.SOS, boot=boot, anchor=anchor, synced=False, body=body)
 
     def _lanes(self, column: str) -> dict[Lane, int]:
-        rows = dict(self._rows(f"SELECT lane, {column} FROM lanes"))  # noqa: S608 our own text
+        read = self._rows(f"SELECT lane, {column} FROM lanes")  # noqa: S608 our own text
+        rows = {number: mark for number, mark in read if isinstance(mark, int) and mark >= 0}
         return {lane: rows[number] for lane, number in LANE_NUMBERS.items() if number in rows}
 
     def _last(self, lane: Lane) -> int:
         """The last seq there can be; where neither mark nor last page tells, more than there ever were of calls."""
-        if lane in self._next:
-            return self._next[lane] - 1
         newest = self._rows("SELECT max(seq) FROM records WHERE lane = ?", LANE_NUMBERS[lane])
-        return (newest[0][0] or 0) if newest else 1 << 20
+        last = (newest[0][0] or 0) if newest else None
+        told = [seq for seq in (last, self._next.get(lane, 0) - 1) if isinstance(seq, int)]
+        return max(told) if isinstance(last, int) or lane in self._next else 1 << 20
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         """Rows up to the first broken page."""
@@ -136,10 +150,8 @@ class Pending:
             first, last = self._ranges.pop()
             try:
                 for seq, boot_id, synced, kept in self._wreck.look(self._lane, first, last):
-                    if not first <= seq <= last:
-                        raise sqlite3.DatabaseError("out of order")
                     first, self.through = seq + 1, seq
-                    record = self._wreck.stamped(self._lane, boot_id, kept, synced=bool(synced))
+                    record = self._wreck.stamped(self._lane, boot_id, kept, synced=synced == 1)
                     if record is not None:
                         yield record
             except sqlite3.DatabaseError:

@@ -10,7 +10,7 @@ from edge.outbox.callbook import CallBook
 from edge.outbox.database import LANE_NUMBERS, Database
 from edge.outbox.packing import DamagedRecordError, pack, unpack
 from edge.outbox.reserve import Reserve
-from edge.outbox.rows import DISTRUSTED, Call, Draft, LaneMarks, Row, Salvaged, called_ref, gap_row
+from edge.outbox.rows import DISTRUSTED, Call, Draft, LaneMarks, Row, Salvaged, boot_of, called_ref, gap_row, is_id
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
 from protocols.hello import NewEpochBecause
@@ -36,9 +36,8 @@ class Outbox:
         self.calls = CallBook(database)
         self.reserve: Reserve | None = None
         """Room that an append may take on a full disk."""
-        rows = {row[0]: LaneMarks(*row[1:]) for row in database.rows("SELECT lane, next, done, released FROM lanes")}
-        self._marks = {lane: rows[number] for lane, number in LANE_NUMBERS.items()}
-        self._facts: dict[str, str] = dict(database.rows("SELECT name, value FROM facts"))
+        self._marks = self._read_marks()
+        self._facts = self._read_facts()
         self._opened_next = {lane: marks.next for lane, marks in self._marks.items()}
         self._unsaved: set[Lane] = set()
         self._said_again: set[str] = set()
@@ -107,8 +106,12 @@ class Outbox:
 
     def min_retained(self, lane: Lane) -> int:
         """The lowest seq that can still be read; the next one where none can."""
-        row = self._database.row("SELECT min(seq) FROM records WHERE lane = ?", (LANE_NUMBERS[lane],))
-        return self._marks[lane].next if row[0] is None else row[0]
+        (lowest,) = self._database.row("SELECT min(seq) FROM records WHERE lane = ?", (LANE_NUMBERS[lane],))
+        if lowest is None:
+            return self._marks[lane].next
+        if not isinstance(lowest, int):
+            raise self._database.proven_spoilt("a seq is no number")
+        return lowest
 
     def append(
         self, drafts: Sequence[Draft], *, at: datetime, uptime_ms: int, synced: bool, flowing: Collection[Lane] = ()
@@ -219,7 +222,7 @@ class Outbox:
             f"SELECT through, body FROM records WHERE {_BEFORE} AND through >= ?",  # noqa: S608 our own text
             (number, number, first, first),
         )
-        if covering is not None:
+        if covering is not None and _is_within(covering[0], first, last):
             rows.append(gap_row(first, covering[0], reason=_gap_reason(covering[1]), boot=self._boot))
             first = covering[0] + 1
         size = 0
@@ -228,7 +231,10 @@ class Outbox:
             " ORDER BY seq LIMIT ?",
             (number, first, last, most - len(rows)),
         ):
-            row = self._row(seq, through, boot_id, synced=bool(synced), kept=body)
+            if not isinstance(seq, int):
+                raise self._database.proven_spoilt("a seq is no number")
+            fits = through is None or _is_within(through, seq, last)
+            row = self._row(seq, through if fits else seq, boot_id, synced=bool(synced), kept=body if fits else b"")
             size += len(row.body) + 1
             if rows and size > most_bytes:
                 break
@@ -330,12 +336,12 @@ class Outbox:
         self._save_marks(marks, [lane for lane in Lane if marks[lane] != self._marks[lane] or lane in self._unsaved])
         return marks
 
-    def _row(self, seq: int, through: int | None, boot_id: int, *, synced: bool, kept: bytes) -> Row:
+    def _row(self, seq: int, through: int | None, boot_id: int, *, synced: bool, kept: object) -> Row:
         """A stored row; what the medium has spoilt is declared lost by itself, so that the lane goes on."""
         if through is not None:
             return gap_row(seq, through, reason=_gap_reason(kept), boot=self._boot)
         try:
-            body = unpack(kept)
+            body = unpack(kept) if isinstance(kept, bytes) else b""
         except DamagedRecordError:
             body = b""
         if not body or boot_id not in self._boots:
@@ -358,19 +364,52 @@ class Outbox:
             "INSERT INTO boots (boot, anchor_at, anchor_uptime_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (boot, at, uptime_ms),
         )
-        return self._database.row("SELECT id FROM boots WHERE boot = ?", (boot,))[0]
+        row = self._database.row("SELECT id FROM boots WHERE boot = ?", (boot,))
+        if row is None:
+            raise self._database.proven_spoilt("a boot is not where it was written")
+        return row[0]
 
     def _read_boots(self) -> None:
-        for number, boot, at, uptime_ms in self._database.rows("SELECT * FROM boots"):
-            self._boots[number] = (boot, None if at is None else Stamp(at=at, uptime_ms=uptime_ms))
+        for row in self._database.rows("SELECT id, boot, anchor_at, anchor_uptime_ms FROM boots"):
+            known = boot_of(row)
+            if known is None:
+                raise self._database.proven_spoilt("a boot is not what was written")
+            self._boots[known[0]] = known[1:]
+        if self._boot_id not in self._boots:
+            raise self._database.proven_spoilt("a boot is not where it was written")
+
+    def _read_marks(self) -> dict[Lane, LaneMarks]:
+        rows = {row[0]: row[1:] for row in self._database.rows("SELECT lane, next, done, released FROM lanes")}
+        marks = {lane: LaneMarks(*rows.get(number, (0, 0, 0))) for lane, number in LANE_NUMBERS.items()}
+        for lane, each in marks.items():
+            numbers = (each.next, each.done, each.released)
+            query = "SELECT max(seq) FROM records WHERE lane = ?"
+            newest = self._database.row(query, (LANE_NUMBERS[lane],))[0] or 0
+            fits = all(isinstance(number, int) and number >= 0 for number in (*numbers, newest))
+            if not fits or each.next <= newest:
+                raise self._database.proven_spoilt("the marks of a lane are not what was written")
+        return marks
+
+    def _read_facts(self) -> dict[str, str]:
+        facts = dict(self._database.rows("SELECT name, value FROM facts"))
+        because = facts.get("because") or None
+        fits = all(isinstance(text, str) for fact in facts.items() for text in fact)
+        if not fits or not is_id(facts.get("epoch")) or because not in (None, *NewEpochBecause):
+            raise self._database.proven_spoilt("a fact is not what was written")
+        return facts
 
     def _newest_mark_ms(self, lane: Lane) -> int:
         query = "SELECT coalesce(max(at_ms), 0) FROM done_marks WHERE lane = ?"
-        return self._database.row(query, (LANE_NUMBERS[lane],))[0]
+        (newest,) = self._database.row(query, (LANE_NUMBERS[lane],))
+        return newest if isinstance(newest, int) else 0
 
 
-def _gap_reason(kept: bytes) -> GapReason:
+def _gap_reason(kept: object) -> GapReason:
     try:
-        return GapReason(kept.decode())
+        return GapReason(kept.decode() if isinstance(kept, bytes) else kept)
     except ValueError:
         return GapReason.CORRUPT
+
+
+def _is_within(seq: object, first: int, last: int) -> bool:
+    return isinstance(seq, int) and first <= seq <= last
