@@ -127,7 +127,8 @@ def run(configured: Configured) -> None:
     where = endpoints(configured)
     devices = build_devices(configured, clock=clock, inbox=inbox)
     machine = machine_of()
-    opened = open_outbox(settings.data_dir, boot=boot_of(settings.data_dir), machine=machine, new_epoch=new_epoch)
+    boot, now_s = boot_of(settings.data_dir), clock.monotonic_s
+    opened = open_outbox(settings.data_dir, boot=boot, machine=machine, new_epoch=new_epoch, now_s=now_s)
     parts = _Parts(configured, opened, clock=clock, inbox=inbox, devices=devices, machine=machine)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 the signature of a handler
@@ -250,6 +251,7 @@ def _loop(parts: _Parts, links: dict[LinkName, Link], second: SecondCourier) -> 
             min_disk_free=settings.outbox.min_free_mb << 20,
             disk_free=lambda: disk_usage(settings.data_dir).free,
             report=partial(_report, parts),
+            now_s=parts.clock.monotonic_s,
         ),
         devices=parts.devices,
         rest=links[LinkName.REST],

@@ -71,6 +71,10 @@ class Calls:
         self._unstored.clear()
         self._changed(moment)
 
+    def brought(self, moment: Moment) -> None:
+        """Calls may have come out of a corrupt outbox."""
+        self._changed(moment)
+
     def unstored(self, calls: Sequence[tuple[str, str, bool]]) -> None:
         """Calls (device, ref, whether a hub has it) that could not be written down: their devices must show that.
 

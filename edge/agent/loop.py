@@ -189,7 +189,8 @@ class Loop:
     def _keep_up(self, moment: Moment) -> None:
         try:
             if self._upkeep.tick(moment):
-                self._courier.appended({Lane.TELEMETRY}, moment)
+                self._courier.appended(set(Lane), moment)
+                self._calls.brought(moment)
         except (OutboxError, OSError) as error:
             _log.error("upkeep.failed", extra={"why": str(error)})
         self._watch_clock(moment)

@@ -41,11 +41,18 @@ class Upkeep:
     """The agent's housekeeping; each step is bounded, so that a call for help never waits for it."""
 
     def __init__(
-        self, outbox: Outbox, *, limit_bytes: int, min_disk_free: int, disk_free: DiskFree, report: Report
+        self,
+        outbox: Outbox,
+        *,
+        limit_bytes: int,
+        min_disk_free: int,
+        disk_free: DiskFree,
+        report: Report,
+        now_s: Callable[[], float] | None = None,
     ) -> None:
         self._outbox = outbox
         self._clearing = Clearing(outbox)
-        self._remains = Remains(outbox)
+        self._remains = Remains(outbox, now_s=now_s)
         self._limit_bytes = limit_bytes
         self._min_disk_free = min_disk_free
         self._disk_free = disk_free
@@ -109,7 +116,7 @@ class Upkeep:
             _log.info("clock.agrees", extra={"now": format_instant(moment.at)})
 
     def tick(self, moment: Moment) -> bool:
-        """Do what is due; whether telemetry of a corrupt outbox was stored."""
+        """Do what is due; whether something of a corrupt outbox was stored."""
         if moment.uptime_ms < self._due_ms:
             return False
         self._due_ms = moment.uptime_ms + EVERY_MS

@@ -56,7 +56,14 @@ class Opened:
             self.lock.close()
 
 
-def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Callable[[], str]) -> Opened:
+def open_outbox(
+    data_dir: Path,
+    *,
+    boot: str,
+    machine: str | None,
+    new_epoch: Callable[[], str],
+    now_s: Callable[[], float] | None = None,
+) -> Opened:
     """Lock the folder and open its outbox, a new one where it is lost or corrupt; raises DataDirLocked, OutboxError."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -66,11 +73,11 @@ def open_outbox(data_dir: Path, *, boot: str, machine: str | None, new_epoch: Ca
     reserve = Reserve(data_dir)
     try:
         try:
-            outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch)
+            outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch, now_s=now_s)
         except (sqlite3.OperationalError, OSError, OutboxError):
             if not reserve.give_up():
                 raise
-            outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch)
+            outbox, reset = _begin(data_dir, machine=machine, boot=boot, new_epoch=new_epoch, now_s=now_s)
         outbox.reserve = reserve
         return Opened(outbox=outbox, lock=lock, reset=reset, folder=data_dir)
     except (sqlite3.Error, OSError) as error:
@@ -100,23 +107,23 @@ def holder_of(data_dir: Path) -> str | None:
 
 
 def _begin(
-    data_dir: Path, *, machine: str | None, boot: str, new_epoch: Callable[[], str]
+    data_dir: Path, *, machine: str | None, boot: str, new_epoch: Callable[[], str], now_s: Callable[[], float] | None
 ) -> tuple[Outbox, Reset | None]:
     """Open the outbox and put it to work; one that proves corrupt only then is rebuilt at once."""
-    outbox = _known(data_dir, boot=boot, new_epoch=new_epoch)
+    outbox = _known(data_dir, boot=boot, new_epoch=new_epoch, now_s=now_s)
     try:
         return outbox, _put_to_work(outbox, data_dir, machine=machine)
     except OutboxError:
         if outbox.spoilt is None:
             raise
         _mark_spoilt(data_dir, outbox)
-    outbox = _known(data_dir, boot=boot, new_epoch=new_epoch)
+    outbox = _known(data_dir, boot=boot, new_epoch=new_epoch, now_s=now_s)
     return outbox, _put_to_work(outbox, data_dir, machine=machine)
 
 
-def _known(data_dir: Path, *, boot: str, new_epoch: Callable[[], str]) -> Outbox:
+def _known(data_dir: Path, *, boot: str, new_epoch: Callable[[], str], now_s: Callable[[], float] | None) -> Outbox:
     known = (data_dir / _MARK).exists()
-    return _open(data_dir / FILE_NAME, known=known, boot=boot, new_epoch=new_epoch)
+    return _open(data_dir / FILE_NAME, known=known, boot=boot, new_epoch=new_epoch, now_s=now_s)
 
 
 def _put_to_work(outbox: Outbox, data_dir: Path, *, machine: str | None) -> Reset | None:
@@ -135,7 +142,9 @@ def _mark_spoilt(folder: Path, outbox: Outbox) -> None:
         (folder / SPOILT).write_text(outbox.epoch, encoding="ascii")
 
 
-def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -> Outbox:
+def _open(
+    path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str], now_s: Callable[[], float] | None
+) -> Outbox:
     settle(path)
     database, fault = _try(path)
     if database is not None:
@@ -146,7 +155,7 @@ def _open(path: Path, *, known: bool, boot: str, new_epoch: Callable[[], str]) -
                 raise
             fault = database.spoilt
     if fault is not None:
-        rebuild(path, fault=fault, boot=boot, new_epoch=new_epoch)
+        rebuild(path, fault=fault, boot=boot, new_epoch=new_epoch, now_s=now_s)
         return _outbox(Database(path), boot=boot, new_epoch=new_epoch)
     facts: dict[str, str] = {}
     if known:

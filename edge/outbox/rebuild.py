@@ -34,6 +34,9 @@ _KEPT: Final = "outbox.corrupt-{}.db"
 _CHUNK: Final = 1_000
 _TELEMETRY_AT_START: Final = 10_000
 """Readings brought over before the agent runs: a second or a few, in which no call is taken."""
+_LANE_S: Final = 10.0
+"""Seconds that a start spends on one lane; systemd gives it two minutes, and a card takes its time over bad sectors."""
+_STEP_S: Final = 1.0
 _PARTS: Final = ("", "-wal", "-shm", "-journal")
 _log = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ def rebuild(
     fault: str,
     boot: str,
     new_epoch: Callable[[], str],
+    now_s: Callable[[], float] | None = None,
     open_wreck: Callable[[Path], Wreck] = Wreck,
 ) -> None:
     """Put an outbox of a new epoch in the place of a corrupt one, with what can be read of that."""
@@ -57,7 +61,7 @@ def rebuild(
         given_up: list[str] = []
         facts: dict[str, str] = {}
         with _giving_up("the file", given_up), open_wreck(path) as wreck:
-            facts[REMAINS] = _fill(outbox, wreck, kept=_KEPT.format(epoch), given_up=given_up)
+            facts[REMAINS] = _fill(outbox, wreck, kept=_KEPT.format(epoch), given_up=given_up, now_s=now_s)
         count = sum(outbox.marks(lane).next - 1 for lane in Lane)
         detail = "; ".join([fault, *given_up])
         facts[RESET] = json.dumps({"detail": detail, "set_aside": _KEPT.format(epoch), "salvaged": count})
@@ -86,11 +90,19 @@ def settle(path: Path) -> None:
 
 
 class Remains:
-    """Telemetry of corrupt outboxes, brought over step by step while the agent runs."""
+    """What a start left in corrupt outboxes, brought over step by step while the agent runs."""
 
-    def __init__(self, outbox: Outbox, *, at_once: int = 500, open_wreck: Callable[[Path], Wreck] = Wreck) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        at_once: int = 500,
+        now_s: Callable[[], float] | None = None,
+        open_wreck: Callable[[Path], Wreck] = Wreck,
+    ) -> None:
         self._outbox = outbox
         self._at_once = at_once
+        self._now_s = now_s
         self._open_wreck = open_wreck
 
     @property
@@ -103,37 +115,59 @@ class Remains:
         remains = _remains(self._outbox.fact(REMAINS))
         if not remains:
             return None
-        name, first, last = remains[0]
+        name, first, last, word = remains[0]
+        lane = Lane(word)
         chunk: list[Salvaged] = []
         through = last
         path = self._outbox.database.path.with_name(name)
         if path.exists():
             given_up: list[str] = []
-            with _giving_up("readings", given_up), _told(), self._open_wreck(path) as wreck:
-                pending = Pending(wreck, Lane.TELEMETRY, first, last, most_failures=4 * self._at_once)
+            with _giving_up("the rest", given_up), _told(), self._open_wreck(path) as wreck:
+                pending = Pending(
+                    wreck,
+                    lane,
+                    first,
+                    last,
+                    most_failures=4 * self._at_once,
+                    is_late=_late(self._now_s, _STEP_S),
+                )
                 chunk.extend(islice(pending, self._at_once))
                 through = pending.through
             if given_up:
                 _log.error("outbox.given_up", extra={"file": name, "why": given_up[0]})
                 through = last
-        left = remains[1:] if through >= last else [(name, through + 1, last), *remains[1:]]
-        self._outbox.salvage(chunk, facts={REMAINS: json.dumps(left)})
+        left = remains[1:] if through >= last else [(name, through + 1, last, word), *remains[1:]]
+        calls = [call for record in chunk if lane is Lane.SOS and (call := opens_call(record)) is not None]
+        self._outbox.salvage(chunk, calls=calls, facts={REMAINS: json.dumps(left)})
         return len(chunk)
 
 
-def _fill(outbox: Outbox, wreck: Wreck, *, kept: str, given_up: list[str]) -> str:
+def _fill(outbox: Outbox, wreck: Wreck, *, kept: str, given_up: list[str], now_s: Callable[[], float] | None) -> str:
     """Bring over what a start takes; return what is left as the fact `REMAINS`."""
-    remains: list[tuple[str, int, int]] = []
+    remains: list[tuple[str, int, int, str]] = []
+
+    def leave(lane: Lane, through: int, last: int) -> None:
+        if through < last:
+            remains.append((kept, through + 1, last, lane.value))
+
     with _giving_up("calls", given_up):
-        _bring_calls(outbox, wreck)
+        leave(Lane.SOS, *_bring_calls(outbox, wreck, is_late=_late(now_s, _LANE_S)))
     with _giving_up("events", given_up):
-        for chunk in _chunks(wreck.pending(Lane.EVENT)):
+        pending = wreck.pending(Lane.EVENT, is_late=_late(now_s, _LANE_S))
+        for chunk in _chunks(pending):
             outbox.salvage(chunk)
+        leave(Lane.EVENT, pending.through, pending.last)
     with _giving_up("readings", given_up):
-        remains = _remains(wreck.fact(REMAINS))
-        through, last = _bring_telemetry(outbox, wreck)
-        remains += [(kept, through + 1, last)] if through < last else []
+        remains += _remains(wreck.fact(REMAINS))
+        leave(Lane.TELEMETRY, *_bring_telemetry(outbox, wreck, is_late=_late(now_s, _LANE_S)))
     return json.dumps(remains)
+
+
+def _late(now_s: Callable[[], float] | None, seconds: float) -> Callable[[], bool]:
+    if now_s is None:
+        return lambda: False
+    until_s = now_s() + seconds
+    return lambda: now_s() >= until_s
 
 
 @contextmanager
@@ -147,26 +181,33 @@ def _giving_up(part: str, given_up: list[str]) -> Generator[None]:
         given_up.append(f"{part} given up: {error!r}")
 
 
-def _bring_calls(outbox: Outbox, wreck: Wreck) -> None:
-    """Calls as they were followed, and records not done; each makes up for the other where that cannot be read."""
+def _bring_calls(outbox: Outbox, wreck: Wreck, *, is_late: Callable[[], bool]) -> tuple[int, int]:
+    """Calls as they were followed, and records not done; each makes up for the other where that cannot be read.
+
+    Return through which seq of how many those were read.
+    """
     calls = {call.ref: call for call in wreck.calls()}
-    said = {call.ref for record in wreck.done_calls() if (call := opens_call(record)) is not None}
-    for chunk in _chunks(wreck.pending(Lane.SOS)):
+    said: set[str] = set()
+    pending = wreck.pending(Lane.SOS, is_late=is_late)
+    for chunk in _chunks(pending):
         opened = {call.ref: call for record in chunk if (call := opens_call(record)) is not None}
         said |= opened.keys()
         outbox.salvage(chunk, calls=[call for ref, call in opened.items() if ref not in calls])
+    done = wreck.done_calls(is_late=is_late)
+    said |= {call.ref for record in done if (call := opens_call(record)) is not None}
     unsaid = [call for call in calls.values() if _is_owed(call) and call.ref not in said]
     again = [record for call in unsaid if (record := wreck.said_again(call)) is not None]
     outbox.salvage(again, calls=list(calls.values()), texts=wreck.texts())
+    return pending.through, pending.last
 
 
 def _is_owed(call: Call) -> bool:
     return call.sent_at is None and call.closed_at is None
 
 
-def _bring_telemetry(outbox: Outbox, wreck: Wreck) -> tuple[int, int]:
+def _bring_telemetry(outbox: Outbox, wreck: Wreck, *, is_late: Callable[[], bool]) -> tuple[int, int]:
     """Return through which seq of how many they were read."""
-    pending = wreck.pending(Lane.TELEMETRY)
+    pending = wreck.pending(Lane.TELEMETRY, is_late=is_late)
     through = pending.through
     try:
         for chunk in _chunks(islice(pending, _TELEMETRY_AT_START)):
@@ -184,11 +225,14 @@ def _chunks(records: Iterable[Salvaged]) -> Iterator[list[Salvaged]]:
         yield chunk
 
 
-def _remains(text: str | None) -> list[tuple[str, int, int]]:
+def _remains(text: str | None) -> list[tuple[str, int, int, str]]:
     try:
         rows = cast("list[Any]", json.loads(text or "[]"))
-        return [(Path(str(name)).name, int(first), int(last)) for name, first, last in rows]
-    except (ValueError, TypeError):
+        return [
+            (Path(str(row[0])).name, int(row[1]), int(row[2]), Lane(row[3] if row[3:] else "telemetry").value)
+            for row in rows
+        ]
+    except (ValueError, TypeError, LookupError):
         return []
 
 

@@ -1,7 +1,7 @@
 """What can still be read of a corrupt outbox: calls, and records that were not done, also behind a broken page."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ _CALL_COLUMNS: Final = (
 )
 MOST_FAILURES: Final = 20_000
 """Looks at broken pages that one reading takes, some 10 µs each: a page of records takes two for each of its rows."""
+_FAILURE_OF_DISK: Final = 400
+"""Looks that one at a sector that cannot be read counts for: a card takes its time over it."""
 
 
 _NO_BOOT: Final = "0" * 16
@@ -50,18 +52,18 @@ class Wreck:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def pending(self, lane: Lane) -> "Pending":
+    def pending(self, lane: Lane, *, is_late: Callable[[], bool] = lambda: False) -> "Pending":
         """The records of a lane that are not done."""
         done = self._done.get(lane)
         if done is None or done >= self._next.get(lane, done + 1):
             if lane is Lane.TELEMETRY:
                 return Pending(self, lane, 1, 0)
             done = 0
-        return Pending(self, lane, done + 1, self._last(lane))
+        return Pending(self, lane, done + 1, self._last(lane), is_late=is_late)
 
-    def done_calls(self) -> "Pending":
+    def done_calls(self, *, is_late: Callable[[], bool] = lambda: False) -> "Pending":
         """The records of calls that the home hub has."""
-        return Pending(self, Lane.SOS, 1, self._done.get(Lane.SOS, 0))
+        return Pending(self, Lane.SOS, 1, self._done.get(Lane.SOS, 0), is_late=is_late)
 
     def calls(self) -> list[Call]:
         """Followed calls; those before and those behind a broken page."""
@@ -134,19 +136,33 @@ class Wreck:
 
 
 class Pending:
-    """Reads records from `first` through `last`; around a broken page by halves, down to the rows beside it."""
+    """Reads records from `first` through `last`; around a broken page by smaller parts, down to the rows beside it.
 
-    def __init__(self, wreck: Wreck, lane: Lane, first: int, last: int, *, most_failures: int = MOST_FAILURES) -> None:
+    It ends early where it has met too many failures or is late, but never before it has come further.
+    """
+
+    def __init__(
+        self,
+        wreck: Wreck,
+        lane: Lane,
+        first: int,
+        last: int,
+        *,
+        most_failures: int = MOST_FAILURES,
+        is_late: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._wreck = wreck
         self._lane = lane
+        self._first = first
         self._failures_left = most_failures
+        self._is_late = is_late
         self._ranges = [(first, last)]
         self.through = first - 1
         """Up to here everything that can be read has been."""
         self.last = last
 
     def __iter__(self) -> Iterator[Salvaged]:
-        while self._ranges and self._failures_left:
+        while self._ranges and not self._is_spent():
             first, last = self._ranges.pop()
             try:
                 for seq, boot_id, synced, kept in self._wreck.look(self._lane, first, last):
@@ -154,13 +170,28 @@ class Pending:
                     record = self._wreck.stamped(self._lane, boot_id, kept, synced=synced == 1)
                     if record is not None:
                         yield record
-            except sqlite3.DatabaseError:
-                self._failures_left -= 1
+                    if self._is_late():
+                        return
+            except sqlite3.DatabaseError as error:
+                is_disk = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF == sqlite3.SQLITE_IOERR
+                self._failures_left -= _FAILURE_OF_DISK if is_disk else 1
                 if first < last:
-                    middle = (first + last) // 2
-                    self._ranges += [(middle + 1, last), (first, middle)]
+                    self._ranges += _parts(first, last)
                     continue
             self.through = last
+
+    def _is_spent(self) -> bool:
+        return self.through >= self._first and (self._failures_left <= 0 or self._is_late())
+
+
+def _parts(first: int, last: int) -> list[tuple[int, int]]:
+    """The range in parts of 1, 2, 4 … rows, the first at the end: what is met next is small, so that it goes on."""
+    parts: list[tuple[int, int]] = []
+    size = 1
+    while first <= last:
+        parts.append((first, min(first + size - 1, last)))
+        first, size = first + size, 2 * size
+    return parts[::-1]
 
 
 def opens_call(record: Salvaged) -> Call | None:

@@ -1,7 +1,7 @@
 """Bits that flip in a closed outbox: whatever they make of it, the agent starts, and calls beside them are sent."""
 
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from edge.errors import OutboxError
 from edge.outbox import Outbox
 from edge.outbox.database import FILE_NAME
-from edge.outbox.rebuild import rebuild
+from edge.outbox.rebuild import Remains, rebuild
 from edge.outbox.salvage import Pending, Wreck
 from protocols.lanes import Lane
 from tests.contract.edge.outbox_life import OutboxLife, a_call, a_reading, an_event, rows, store
@@ -102,10 +102,10 @@ def test_whatever_byte_flips_the_outbox_opens_and_has_every_call_of_other_pages(
 class Unforeseen(Wreck):
     """A file of which one lane brings something about that nobody thought of."""
 
-    def pending(self, lane: Lane) -> Pending:
+    def pending(self, lane: Lane, *, is_late: Callable[[], bool] = lambda: False) -> Pending:
         if lane is Lane.EVENT:
             raise RecursionError("too deep")
-        return super().pending(lane)
+        return super().pending(lane, is_late=is_late)
 
 
 def test_a_lane_that_brings_about_what_nobody_foresaw_is_given_up_alone_and_the_reset_tells(life: OutboxLife) -> None:
@@ -117,3 +117,52 @@ def test_a_lane_that_brings_about_what_nobody_foresaw_is_given_up_alone_and_the_
     assert life.found.detail == "test; events given up: RecursionError('too deep')"
     assert life.found.set_aside is not None
     assert life.found.set_aside.exists()
+
+
+class SlowCard:
+    """A file whose middle cannot be read, on a card that takes half a second to say so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def open(self, path: Path) -> Wreck:
+        card = self
+
+        class Worn(Wreck):
+            def look(self, lane: Lane, first: int, last: int) -> Iterator[tuple[int, object, object, object]]:
+                for row in super().look(lane, first, last):
+                    if 40 <= row[0] < 100:
+                        card.now_s += 0.5
+                        error = sqlite3.OperationalError("disk I/O error")
+                        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_CORRUPTFS
+                        raise error
+                    yield row
+
+        return Worn(path)
+
+
+def test_sectors_that_cannot_be_read_hold_up_neither_the_start_nor_a_turn_and_what_is_behind_them_comes(
+    life: OutboxLife,
+) -> None:
+    store(life.open(), *map(a_call, NAMES), *[an_event(f"lid:{number}") for number in range(150)])
+    store(life.outbox, *[a_reading(float(number)) for number in range(150)])
+    life.crash()
+    card = SlowCard()
+    rebuild(
+        life.path,
+        fault="test",
+        boot="b" * 16,
+        new_epoch=lambda: "f" * 16,
+        now_s=lambda: card.now_s,
+        open_wreck=card.open,
+    )
+    assert card.now_s <= 33
+    outbox = life.open()
+    assert refs(outbox) == set(NAMES), "those that were not read are said again by their notes"
+    remains = Remains(outbox, now_s=lambda: card.now_s, open_wreck=card.open)
+    while remains.are_left:
+        before_s = card.now_s
+        remains.step()
+        assert card.now_s - before_s <= 2
+    assert [len(rows(outbox, lane)) for lane in (Lane.EVENT, Lane.TELEMETRY)] == [90, 90]
+    assert refs(outbox) == set(NAMES)
