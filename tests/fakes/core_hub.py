@@ -317,7 +317,7 @@ class MemoryUnit:
             return []
         return [
             SosReceipt(ref=alarm.ref, seq=alarm.seq, stage=SosStage.RECEIVED)
-            for alarm in self._state.alarms[-10:]
+            for alarm in self._state.alarms
             if alarm.seq is not None
         ]
 
