@@ -8,7 +8,7 @@ from typing import Final
 from edge.clock import Moment
 from edge.drivers.driver import Measurement, Occurrence
 from edge.outbox import Draft
-from edge.outbox.rows import NewCall
+from edge.outbox.rows import CALLS, NewCall
 from protocols.codec import decode_record, encode_record
 from protocols.events import Event, EventName, lane_of
 from protocols.instant import format_instant
@@ -16,7 +16,6 @@ from protocols.lanes import Lane
 from protocols.readings import Reading, ValueFault, check_values
 from protocols.rejections import RecordReason, RecordRejection
 
-_CALLS: Final = frozenset({EventName.SOS_PRESSED, EventName.FALL_DETECTED})
 _LONGEST_REF: Final = 256
 _NAMES: Final = {name.value: name for name in EventName}
 
@@ -53,7 +52,7 @@ def event_draft(device: str, occurrence: Occurrence, *, ref: str, moment: Moment
     known = _NAMES.get(occurrence.event)
     lane = lane_of(known) if known else Lane.EVENT
     ref = ref[:_LONGEST_REF]
-    call = NewCall(ref=ref, device=device, event=known.value) if known is not None and known in _CALLS else None
+    call = NewCall(ref=ref, device=device, event=known.value) if known is not None and known in CALLS else None
     uptime_ms = _uptime_ms(occurrence.at_s, moment)
     at = format_instant(moment.back_at(uptime_ms))
 
@@ -85,7 +84,7 @@ def is_life_safety(occurrence: Occurrence) -> bool:
 
 def is_call(occurrence: Occurrence) -> bool:
     """Whether the event opens a call that is followed."""
-    return _NAMES.get(occurrence.event) in _CALLS
+    return _NAMES.get(occurrence.event) in CALLS
 
 
 def _uptime_ms(at_s: float, moment: Moment) -> int:

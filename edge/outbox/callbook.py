@@ -5,7 +5,7 @@ from dataclasses import astuple, fields
 from typing import Final
 
 from edge.outbox.database import Database
-from edge.outbox.rows import Call, CallStage, NewCall, call_of
+from edge.outbox.rows import CALL_COLUMNS, Call, CallStage, NewCall, call_of
 
 _MARKS: Final = {
     CallStage.SENT: "UPDATE calls SET sent_at = ?, heard_by = coalesce(?, heard_by) WHERE ref = ? AND sent_at IS NULL",
@@ -48,10 +48,9 @@ class CallBook:
 
     def restore(self, calls: Sequence[Call], texts: Sequence[tuple[str, str, str]]) -> None:
         """Take over calls and texts of another file inside the transaction that stores its records."""
-        columns = ", ".join(field.name for field in fields(Call))
         marks = ", ".join("?" * len(fields(Call)))
         self._database.run_many(
-            f"INSERT OR IGNORE INTO calls ({columns}) VALUES ({marks})",  # noqa: S608 our own names
+            f"INSERT OR IGNORE INTO calls ({CALL_COLUMNS}) VALUES ({marks})",  # noqa: S608 our own names
             [astuple(call) for call in calls],
         )
         if texts:
@@ -61,10 +60,7 @@ class CallBook:
 
     def calls(self) -> list[Call]:
         """Every call that is followed, oldest first."""
-        rows = self._database.rows(
-            "SELECT ref, device, event, stored_at, stored_ms, boot, sent_at, heard_at, heard_by, coming_at, closed_at"
-            " FROM calls ORDER BY stored_at, ref"
-        )
+        rows = self._database.rows(f"SELECT {CALL_COLUMNS} FROM calls ORDER BY stored_at, ref")  # noqa: S608 our own names
         calls = [call for row in rows if (call := call_of(row)) is not None]
         if len(calls) < len(rows):
             raise self._database.proven_spoilt("a call is not what was written")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final, TypeGuard
 
@@ -66,6 +66,10 @@ class Call:
     closed_at: str | None = None
 
 
+CALL_COLUMNS: Final = ", ".join(field.name for field in fields(Call))
+"""Of the table of calls, in the order of the fields."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneMarks:
     """Where a lane stands: the seq to come, the home hub's high-water mark, and the highest seq that may have left."""
@@ -99,10 +103,10 @@ class Salvaged:
     body: bytes
 
 
-def called_ref(body: bytes) -> str | None:
-    """The ref of a press or a fall; None of any other record."""
+def call_event(body: bytes) -> Event | None:
+    """The press or fall that a record of the sos lane is; None of any other."""
     event = decode_record(body, lane=Lane.SOS)
-    return event.ref if isinstance(event, Event) and event.event in CALLS else None
+    return event if isinstance(event, Event) and event.event in CALLS else None
 
 
 def gap_row(first: int, last: int, *, reason: GapReason, boot: str) -> Row:

@@ -9,16 +9,13 @@ from typing import Any, Final, Self
 
 from edge.outbox.database import LANE_NUMBERS, connect_read_only
 from edge.outbox.packing import DamagedRecordError, unpack
-from edge.outbox.rows import CALLS, DISTRUSTED, Call, Salvaged, boot_of, call_of, is_id
+from edge.outbox.rows import CALL_COLUMNS, DISTRUSTED, Call, Salvaged, boot_of, call_event, call_of, is_id
 from protocols.codec import decode_record, encode_record
 from protocols.events import Event
 from protocols.instant import format_ms
 from protocols.lanes import Lane
 from protocols.rejections import RecordRejection
 
-_CALL_COLUMNS: Final = (
-    "ref, device, event, stored_at, stored_ms, boot, sent_at, heard_at, heard_by, coming_at, closed_at"
-)
 MOST_FAILURES: Final = 20_000
 """Looks at broken pages that one reading takes, some 10 µs each: a page of records takes two for each of its rows."""
 _FAILURE_OF_DISK: Final = 400
@@ -67,7 +64,7 @@ class Wreck:
 
     def calls(self) -> list[Call]:
         """Followed calls; those before and those behind a broken page."""
-        query = f"SELECT {_CALL_COLUMNS} FROM calls ORDER BY ref"  # noqa: S608 our own text
+        query = f"SELECT {CALL_COLUMNS} FROM calls ORDER BY ref"  # noqa: S608 our own text
         rows = {row[0]: row for descending in ("", " DESC") for row in self._rows(query + descending)}
         return [call for row in rows.values() if (call := call_of(row)) is not None]
 
@@ -196,8 +193,8 @@ def _parts(first: int, last: int) -> list[tuple[int, int]]:
 
 def opens_call(record: Salvaged) -> Call | None:
     """The call that this record of the sos lane opens."""
-    event = decode_record(record.body, lane=record.lane)
-    if not isinstance(event, Event) or event.event not in CALLS:
+    event = call_event(record.body)
+    if event is None:
         return None
     return Call(event.ref, event.device, event.event, event.at or format_ms(0), event.uptime_ms or 0, record.boot)
 

@@ -10,7 +10,7 @@ from edge.outbox.callbook import CallBook
 from edge.outbox.database import LANE_NUMBERS, Database
 from edge.outbox.packing import DamagedRecordError, pack, unpack
 from edge.outbox.reserve import Reserve
-from edge.outbox.rows import DISTRUSTED, Call, Draft, LaneMarks, Row, Salvaged, boot_of, called_ref, gap_row, is_id
+from edge.outbox.rows import DISTRUSTED, Call, Draft, LaneMarks, Row, Salvaged, boot_of, call_event, gap_row, is_id
 from protocols.envelope import Stamp
 from protocols.gaps import GapReason
 from protocols.hello import NewEpochBecause
@@ -170,7 +170,7 @@ class Outbox:
         if waiting:
             newest = max(1, self._marks[Lane.SOS].next - _LOOKED_BACK)
             rows = self.read(Lane.SOS, newest, most=_LOOKED_BACK, most_bytes=1 << 30)
-            last = {called_ref(row.body): row for row in rows if not row.is_gap}
+            last = {event.ref: row for row in rows if not row.is_gap and (event := call_event(row.body)) is not None}
             again = {
                 ref: Salvaged(lane=Lane.SOS, boot=row.boot, anchor=row.anchor, synced=row.synced, body=row.body)
                 for ref, row in last.items()
